@@ -1,0 +1,190 @@
+//! The shape of the command line, and nothing else.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
+
+/// Mail between coding agents, across harnesses, machines and people.
+#[derive(Debug, Parser)]
+#[command(name = "bch", version, propagate_version = true, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    /// Print JSON where data is printed
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make this machine's agent, or claim it
+    Init {
+        /// Lower case letters, digits, `.`, `_` and `-`
+        name: String,
+        /// Make NAME this machine's agent in the other's place
+        #[arg(long)]
+        switch: bool,
+    },
+    /// Send a message to `@agent` or `#channel`
+    Send(SendArguments),
+    /// Answer a message; its id may be shortened
+    Reply(ReplyArguments),
+    /// Look at unread mail, and change nothing
+    Inbox {
+        /// What commands printed within the last hour
+        #[arg(long)]
+        recent: bool,
+        #[command(flatten)]
+        scope: ScopeArguments,
+    },
+    /// Claim unread mail, print it, and acknowledge it
+    Drain {
+        #[command(flatten)]
+        scope: ScopeArguments,
+    },
+    /// Print one message whole, and acknowledge it
+    Read {
+        /// A message's id, or the beginning of one
+        id: String,
+        /// Keep it instead
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Print messages as they land, and claim none
+    Watch(WatchArguments),
+    /// Subscribe to a channel
+    Sub {
+        /// `#name` or `name`
+        channel: String,
+    },
+    /// End a subscription
+    Unsub {
+        /// `#name` or `name`
+        channel: String,
+    },
+    /// List the agents
+    Agents,
+    /// List the channels
+    Channels,
+    /// Say who this machine's agent is
+    Whoami,
+    /// Take an agent and its mailbox away
+    Unregister {
+        /// The agent; else this machine's
+        name: Option<String>,
+        /// Even if it has unread mail
+        #[arg(long)]
+        force: bool,
+    },
+    /// Play the story in a throw-away home
+    Demo,
+}
+
+// A body may begin with any letter after a hyphen, so these two commands have no short options.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
+pub(super) struct SendArguments {
+    /// `@agent` or `#channel`
+    pub(super) to: String,
+    /// The text, or `-` for standard input
+    #[arg(required = true)]
+    pub(super) body: Vec<String>,
+    #[command(flatten)]
+    pub(super) options: MessageOptions,
+    /// The repository or topic; `.` is this repository's first remote
+    #[arg(long)]
+    pub(super) scope: Option<String>,
+    /// The id of the message that this one answers
+    #[arg(long, value_name = "ID")]
+    pub(super) thread: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
+pub(super) struct ReplyArguments {
+    /// A message's id, or the beginning of one
+    pub(super) id: String,
+    /// The text, or `-` for standard input
+    #[arg(required = true)]
+    pub(super) body: Vec<String>,
+    #[command(flatten)]
+    pub(super) options: MessageOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MessageOptions {
+    /// Show it between the tool calls of a running turn
+    #[arg(long)]
+    pub(super) urgent: bool,
+    /// A path or URL; may be given again
+    #[arg(long = "ref", value_name = "REF")]
+    pub(super) refs: Vec<String>,
+    /// Do not wait for the disk
+    #[arg(long)]
+    pub(super) no_sync: bool,
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScopeArguments {
+    /// Read as if in this repository or topic, instead of the working directory's
+    #[arg(long, value_name = "SCOPE")]
+    pub(super) r#match: Option<String>,
+    /// Take every scope
+    #[arg(long, conflicts_with = "match")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArguments {
+    /// Claim and acknowledge each message as it is printed
+    #[arg(long)]
+    pub(super) take: bool,
+    #[command(flatten)]
+    pub(super) scope: ScopeArguments,
+}
+
+impl Arguments {
+    /// Lets the body of `send` and `reply` begin with a hyphen: their options, known from the
+    /// definitions above, go before a `--`, and every other word is text.
+    pub(super) fn with_free_bodies(arguments: Vec<OsString>) -> Vec<OsString> {
+        let is_mail = |word: &&OsString| word.to_str().is_some_and(|word| matches!(word, "send" | "reply"));
+        // Only the global `--json` may stand before the command.
+        let Some(start) = arguments.iter().skip(1).take(2).position(|word| is_mail(&word)) else {
+            return arguments;
+        };
+        let (before, after) = arguments.split_at(start + 2);
+        let command = Self::command();
+        let Some(definition) = before.last().and_then(|name| command.find_subcommand(name)) else {
+            return arguments;
+        };
+        let (mut options, mut words) = (before.to_vec(), Vec::new());
+        let mut rest = after.iter();
+        while let Some(word) = rest.next() {
+            let text = word.to_string_lossy();
+            if text == "--" {
+                words.extend(rest.by_ref().cloned());
+                break;
+            }
+            let (name, inline) = text.split_once('=').map_or((&*text, false), |(name, _)| (name, true));
+            let is_named = |argument: &&Arg| {
+                argument.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long))
+            };
+            match definition.get_arguments().chain(command.get_arguments()).find(is_named) {
+                None if name == "--help" => options.push(word.clone()),
+                None => words.push(word.clone()),
+                Some(argument) => {
+                    options.push(word.clone());
+                    if argument.get_action().takes_values() && !inline {
+                        options.extend(rest.next().cloned());
+                    }
+                }
+            }
+        }
+        options.push("--".into());
+        options.extend(words);
+        options
+    }
+}

@@ -1,0 +1,62 @@
+//! Agents and channels: `sub`, `unsub`, `agents`, `channels`.
+
+use anyhow::Context as _;
+
+use super::{desk, mistake, open_spool, output};
+use crate::config::Config;
+use crate::env::Env;
+use crate::message::ChannelName;
+use crate::spool::Spool;
+
+pub(super) fn subscribe(channel: &str, env: &Env) -> anyhow::Result<()> {
+    let channel: ChannelName = channel.parse().context("could not subscribe")?;
+    let desk = desk(env)?;
+    desk.spool
+        .subscribe(&desk.agent, &channel)
+        .with_context(|| format!("could not subscribe to {channel}"))?;
+    output::print(&format!("@{} reads {channel}\n", desk.agent))?;
+    Ok(())
+}
+
+pub(super) fn unsubscribe(channel: &str, env: &Env) -> anyhow::Result<()> {
+    let channel: ChannelName = channel.parse().context("could not unsubscribe")?;
+    let desk = desk(env)?;
+    if !desk.spool.unsubscribe(&desk.agent, &channel)? {
+        return Err(mistake(format!("@{} does not read {channel}", desk.agent), "bch agents"));
+    }
+    output::print(&format!("@{} no longer reads {channel}\n", desk.agent))?;
+    Ok(())
+}
+
+pub(super) fn agents(json: bool, env: &Env) -> anyhow::Result<()> {
+    let mut agents = open_spool(&Config::load(env)?, env)?.agents()?;
+    if json {
+        for agent in &mut agents {
+            agent.other.remove("tokenHash");
+        }
+        output::print_json(&agents)?;
+    } else {
+        for agent in agents {
+            let seen = agent.last_seen.as_deref().unwrap_or("never");
+            let channels: Vec<_> = agent.subscriptions.iter().map(ToString::to_string).collect();
+            output::print(&output::plain(&format!(
+                "@{}  seen {seen}  {}\n",
+                agent.name,
+                channels.join(" ")
+            )))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn channels(json: bool, env: &Env) -> anyhow::Result<()> {
+    let channels = open_spool(&Config::load(env)?, env)?.channels()?;
+    if json {
+        output::print_json(&channels)?;
+    } else {
+        for channel in channels {
+            output::print(&format!("{channel}\n"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! The commands: arguments, one call of the library, output.
+
+mod args;
+mod delivery;
+mod demo;
+mod directory;
+mod identity;
+mod output;
+mod send;
+mod watch;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser;
+
+use crate::config::{self, Config};
+use crate::env::Env;
+use crate::message::{AgentName, Context};
+use crate::repository;
+use crate::spool::local::LocalSpool;
+use crate::spool::{self, Spool};
+use args::{Arguments, Command, ScopeArguments};
+
+/// Runs one command; the exit status is 0 (done), 1 (the user can mend it) or 2 (usage).
+pub fn run(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode {
+    let arguments = Arguments::with_free_bodies(arguments.into_iter().collect());
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // `--help` and `--version` are "errors" with status 0; where they cannot be printed, nothing can.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match dispatch(arguments, env) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {}", output::plain(&format!("{error:#}")));
+            if let Some(hint) = hint(&error) {
+                let _ = writeln!(std::io::stderr(), "hint: {}", output::plain(&hint));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
+    let json = arguments.json;
+    match arguments.command {
+        Command::Init { name, switch } => identity::init(&name, switch, json, env),
+        Command::Whoami => identity::whoami(json, env),
+        Command::Unregister { name, force } => identity::unregister(name, force, env),
+        Command::Send(arguments) => send::send(arguments, json, env),
+        Command::Reply(arguments) => send::reply(arguments, json, env),
+        Command::Inbox { recent, scope } => delivery::inbox(recent, &scope, json, env),
+        Command::Drain { scope } => delivery::drain(&scope, json, env),
+        Command::Read { id, keep } => delivery::read(&id, keep, json, env),
+        Command::Watch(arguments) => watch::watch(&arguments, json, env),
+        Command::Sub { channel } => directory::subscribe(&channel, env),
+        Command::Unsub { channel } => directory::unsubscribe(&channel, env),
+        Command::Agents => directory::agents(json, env),
+        Command::Channels => directory::channels(json, env),
+        Command::Demo => demo::demo(env),
+    }
+}
+
+/// The mail of the agent that runs the command.
+struct Desk {
+    spool: LocalSpool,
+    agent: AgentName,
+}
+
+/// A mistake that only a command line can hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+struct Mistake {
+    problem: String,
+    hint: String,
+}
+
+fn mistake(problem: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Mistake { problem: problem.into(), hint: hint.into() }.into()
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(mistake) = cause.downcast_ref::<Mistake>() {
+            return Some(mistake.hint.clone());
+        }
+        cause
+            .downcast_ref::<spool::Error>()
+            .and_then(spool::Error::hint)
+            .or_else(|| cause.downcast_ref::<config::Error>().and_then(config::Error::hint))
+    })
+}
+
+fn open_spool(config: &Config, env: &Env) -> anyhow::Result<LocalSpool> {
+    if let Some(backend) = config.remote() {
+        return Err(mistake(
+            format!(
+                "{} names a {backend}, which this version does not have",
+                config.home.join("config.json").display()
+            ),
+            "BACKCHANNEL_HOME=~/.backchannel-local bch init NAME",
+        ));
+    }
+    Ok(LocalSpool::open(&config.home, env, config.settings()?.recent_minutes))
+}
+
+/// The name in `BACKCHANNEL_AGENT`, else the one in `config.json`.
+fn agent(config: &Config, env: &Env) -> anyhow::Result<AgentName> {
+    match env.text("BACKCHANNEL_AGENT") {
+        Some(name) => name.parse().context("could not use BACKCHANNEL_AGENT"),
+        None => Ok(config.agent()?),
+    }
+}
+
+fn desk(env: &Env) -> anyhow::Result<Desk> {
+    let config = Config::load(env)?;
+    let agent = agent(&config, env)?;
+    let spool = open_spool(&config, env)?;
+    if !spool.agents()?.iter().any(|known| known.name == agent) {
+        return Err(mistake(
+            format!("there is no agent @{agent} in {}", config.home.display()),
+            format!("bch init {agent}"),
+        ));
+    }
+    Ok(Desk { spool, agent })
+}
+
+/// Where the reader is: `--match`, or the working directory; `None` for every scope.
+fn contexts(scope: &ScopeArguments, env: &Env) -> anyhow::Result<Option<Vec<Context>>> {
+    if scope.all {
+        return Ok(None);
+    }
+    match &scope.r#match {
+        Some(text) => match Context::new(text) {
+            Some(context) => Ok(Some(vec![context])),
+            None => Err(mistake(format!("could not match `{text}`: it is empty"), "bch inbox --all")),
+        },
+        None => Ok(Some(repository::contexts(&env.directory().unwrap_or_else(|| PathBuf::from("/"))))),
+    }
+}

@@ -1,0 +1,154 @@
+//! Who this machine's agent is (`config.json`, shared with the first version) and our own settings
+//! (`bch.toml`, which the first version does not rewrite).
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::env::Env;
+use crate::message::AgentName;
+use crate::spool::local::files;
+
+/// The home directory with its configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `~/.backchannel`, or what `BACKCHANNEL_HOME` names.
+    pub home: PathBuf,
+    /// Everything in `config.json`, fields of other versions included.
+    fields: Map<String, Value>,
+}
+
+/// `bch.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// For how many minutes `inbox --recent` has what a command printed; 0 turns it off.
+    pub recent_minutes: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { recent_minutes: 60 }
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither `BACKCHANNEL_HOME` nor `HOME` is set.
+    #[error("there is no home directory: neither BACKCHANNEL_HOME nor HOME is set")]
+    NoHome,
+    /// A file that cannot be read.
+    #[error("could not read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that does not parse.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// No agent yet.
+    #[error("this machine has no agent yet")]
+    NoAgent,
+}
+
+impl Error {
+    /// A command that mends it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoHome => Some("export HOME=/your/home".into()),
+            Self::NoAgent => Some("bch init NAME".into()),
+            Self::Damaged { path, .. } => {
+                Some(format!("mv {0} {0}.damaged && bch init NAME", path.display()))
+            }
+            Self::Read { .. } => None,
+        }
+    }
+}
+
+impl Config {
+    /// Loads the home that `BACKCHANNEL_HOME` or `HOME` names; a home that is not there is empty.
+    ///
+    /// # Errors
+    /// Where no home is named, or `config.json` cannot be read.
+    pub fn load(env: &Env) -> Result<Self, Error> {
+        let named = env.variable("BACKCHANNEL_HOME").map(PathBuf::from);
+        Self::load_from(&named.or_else(|| env.default_home()).ok_or(Error::NoHome)?)
+    }
+
+    /// Loads this home.
+    ///
+    /// # Errors
+    /// Where `config.json` cannot be read.
+    pub fn load_from(home: &Path) -> Result<Self, Error> {
+        let path = home.join("config.json");
+        let fields = match files::read(&path) {
+            Ok(Some(bytes)) => serde_json::from_slice(&bytes)
+                .map_err(|error| Error::Damaged { path, reason: error.to_string() })?,
+            Ok(None) => Map::new(),
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        Ok(Self { home: home.to_owned(), fields })
+    }
+
+    /// The agent that `config.json` names.
+    ///
+    /// # Errors
+    /// Where it names none, or what it names is no name.
+    pub fn agent(&self) -> Result<AgentName, Error> {
+        let Some(name) = self.fields.get("agent").and_then(Value::as_str) else { return Err(Error::NoAgent) };
+        name.parse().map_err(|error: crate::message::InvalidName| Error::Damaged {
+            path: self.home.join("config.json"),
+            reason: error.to_string(),
+        })
+    }
+
+    /// The backend that this home uses, where it is not the local spool.
+    #[must_use]
+    pub fn remote(&self) -> Option<&'static str> {
+        let is_set =
+            |name| self.fields.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        match self.fields.get("backend").and_then(Value::as_str) {
+            Some("brain") => Some("brain"),
+            Some("local") => None,
+            _ => is_set("url").then_some("relay"),
+        }
+    }
+
+    /// Names this machine's agent, or none, and writes `config.json` whole.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn set_agent(&mut self, agent: Option<&AgentName>) -> Result<(), crate::spool::Error> {
+        match agent {
+            Some(name) => self.fields.insert("agent".into(), name.as_str().into()),
+            None => self.fields.remove("agent"),
+        };
+        let mut text = serde_json::to_string_pretty(&self.fields).unwrap_or_default();
+        text.push('\n');
+        files::replace(&self.home.join("config.json"), text.as_bytes())
+    }
+
+    /// `bch.toml`; the defaults where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be read or does not parse.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        let path = self.home.join("bch.toml");
+        match files::read(&path) {
+            Ok(Some(bytes)) => toml::from_slice(&bytes)
+                .map_err(|error| Error::Damaged { path, reason: error.message().to_owned() }),
+            Ok(None) => Ok(Settings::default()),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What one hook does: claim, show, mark — and acknowledge only on evidence that the model saw it.
+//!
+//! The rules are in `docs/delivery.md`; what differs between harnesses is in their manifests.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::payload::Payload;
+use super::{Fence, Invocation, Item};
+use crate::config::{self, Config};
+use crate::env::Env;
+use crate::harness::{Event, Gives, Manifest, Proves};
+use crate::message::{AgentName, Message};
+use crate::repository;
+use crate::spool::local::LocalSpool;
+use crate::spool::{self, Afterwards, Filter, Lease, Left, Moment, Spool, Take};
+
+/// A hook that has not printed by then gives its mail back and prints nothing.
+pub const DEADLINE: Duration = Duration::from_millis(1500);
+/// Bytes of one delivery: Claude Code cuts above 10,000 characters, Codex above 10,000 bytes.
+const BUDGET: usize = 9500;
+
+/// What a hook could not do; it goes to the log that `doctor` reads.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The mail.
+    #[error(transparent)]
+    Spool(#[from] spool::Error),
+    /// The harness's pipe.
+    #[error("could not print to the harness: {0}")]
+    Print(io::Error),
+    /// A home that another backend serves.
+    #[error("this home uses the {0} backend, which this version does not have")]
+    Backend(&'static str),
+}
+
+struct Session<'a> {
+    spool: &'a dyn Spool,
+    agent: &'a AgentName,
+    lease: Lease,
+    manifest: &'a Manifest,
+    event: &'a Event,
+    payload: &'a Payload,
+    deadline: Instant,
+}
+
+/// Runs one hook. `read_payload` is called only where there may be something to do.
+///
+/// # Errors
+/// Where mail could not be read, written or printed; nothing of it is lost then.
+pub fn run(
+    invocation: &Invocation,
+    read_payload: impl FnOnce() -> Vec<u8>,
+    out: &mut dyn Write,
+    env: &Env,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let Some(home) = invocation.home.clone().or_else(|| env.default_home()) else { return Ok(()) };
+    let config = Config::load_from(&home)?;
+    let agent = match &invocation.agent {
+        Some(agent) => agent.clone(),
+        None => match config.agent() {
+            Err(config::Error::NoAgent) => {
+                drop(read_payload());
+                return Ok(());
+            }
+            agent => agent?,
+        },
+    };
+    if let Some(backend) = config.remote() {
+        drop(read_payload());
+        return Err(Error::Backend(backend));
+    }
+    let spool = LocalSpool::open(&home, env, 0);
+    let is_quiet = spool.is_quiet(&agent);
+    // The payload is read to its end even where it does not matter: a harness may not expect its pipe to break.
+    let bytes = read_payload();
+    if is_quiet && !Manifest::may_start_a_session(&invocation.event) {
+        return Ok(());
+    }
+    let Some(manifest) = Manifest::find(&invocation.harness) else { return Ok(()) };
+    let (Some(event), Some(payload)) = (manifest.event(&invocation.event), Payload::parse(&bytes)) else {
+        return Ok(());
+    };
+    let is_allowed = invocation.unattended || env.text("BACKCHANNEL_UNATTENDED").as_deref() == Some("1");
+    if !manifest.is_genuine(&invocation.event, |name| payload.text(name), |name| payload.has(name), env)
+        || (manifest.is_unattended(env) && !is_allowed)
+    {
+        return Ok(());
+    }
+    let Some(session) = payload.text("session_id").filter(|id| !id.is_empty()) else { return Ok(()) };
+    let process = manifest.process(env);
+    let lease = Lease::of_session(&manifest.id, session, process, env.now());
+    Session { spool: &spool, agent: &agent, lease, manifest: &manifest, event, payload: &payload, deadline }
+        .run(out)
+}
+
+impl Session<'_> {
+    fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let held = self.spool.held(self.agent, &self.lease.id)?;
+        match self.event.proves {
+            Proves::Nothing => {}
+            Proves::Prompt => self.acknowledge(&held, &[Moment::Prompt])?,
+            Proves::Turn => self.acknowledge(&held, &[Moment::Prompt, Moment::Tool])?,
+        }
+        match self.event.gives {
+            Gives::Nothing => {}
+            Gives::All if self.payload.text("prompt") == Some("") => return self.deliver(Moment::Tool, out),
+            Gives::All => return self.deliver(Moment::Prompt, out),
+            Gives::Urgent => return self.deliver(Moment::Tool, out),
+            Gives::Reminder => return self.start(out),
+            Gives::Back => {
+                for held in &held {
+                    self.spool.release(self.agent, &self.lease.id, &held.message)?;
+                }
+                return Ok(());
+            }
+        }
+        self.renew_if_holding()
+    }
+
+    fn acknowledge(&self, held: &[spool::Held], moments: &[Moment]) -> Result<(), Error> {
+        for held in held {
+            match held.shown {
+                Some(moment) if moments.contains(&moment) => {
+                    self.spool.acknowledge(self.agent, &self.lease.id, &held.message, Afterwards::Gone)?;
+                }
+                Some(Moment::Head) if moments.contains(&Moment::Tool) => {
+                    self.spool.mark_shown(self.agent, &self.lease.id, &held.message, Moment::Noted)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn renew_if_holding(&self) -> Result<(), Error> {
+        if !self.spool.held(self.agent, &self.lease.id)?.is_empty() {
+            self.spool.renew(self.agent, &self.lease)?;
+        }
+        Ok(())
+    }
+
+    fn contexts(&self) -> Vec<crate::message::Context> {
+        self.payload
+            .text("cwd")
+            .map(|directory| repository::contexts(Path::new(directory)))
+            .unwrap_or_default()
+    }
+
+    /// A new or cleared session: the agent is noted as present, and told where its context lost that.
+    fn start(&self, out: &mut dyn Write) -> Result<(), Error> {
+        self.spool.seen(self.agent, &self.contexts())?;
+        if !matches!(self.payload.text("source"), Some("clear" | "resume" | "compact")) {
+            return Ok(());
+        }
+        let waiting = self.spool.inbox(self.agent)?.messages.len();
+        if waiting == 0 {
+            return Ok(());
+        }
+        let text = format!(
+            "backchannel: you are @{}; {waiting} unread, shown with the next prompt where they concern this place.",
+            self.agent
+        );
+        self.print(&text, out)
+    }
+
+    /// Shows mail. What the session holds without evidence comes first at a prompt.
+    fn deliver(&self, moment: Moment, out: &mut dyn Write) -> Result<(), Error> {
+        let brackets = self.manifest.angle_brackets;
+        let mut fence = Fence::new(BUDGET, brackets);
+        let mut shown: Vec<(Message, Moment)> = Vec::new();
+        if moment == Moment::Prompt {
+            for held in self.spool.held(self.agent, &self.lease.id)? {
+                if held.shown != Some(Moment::Noted) {
+                    let item = Item::new(&held.message, true, false, fence.room() / brackets.min(2));
+                    let by = if item.is_head { Moment::Head } else { moment };
+                    if fence.add(item) {
+                        shown.push((held.message, by));
+                    }
+                }
+            }
+        }
+        let filter = Filter { contexts: Some(self.contexts()), urgent: moment == Moment::Tool, ids: None };
+        let room = fence.room();
+        let weigh = |message: &Message| Item::new(message, true, true, room).weight(brackets);
+        let quota = self.spool.quota(self.agent)?;
+        let take = Take::Within { bytes: room, weigh: &weigh, quota: &quota };
+        let claim = self.spool.claim(self.agent, &self.lease, &filter, take)?;
+        let mut left = claim.left;
+        for claimed in claim.messages {
+            // A cut item may still be too heavy where the harness lengthens angle brackets.
+            let room = fence.room();
+            let item = Item::new(&claimed.message, claimed.repeat, claimed.stray, room);
+            let item = if item.weight(brackets) > room {
+                Item::new(&claimed.message, claimed.repeat, claimed.stray, room / brackets.max(1))
+            } else {
+                item
+            };
+            let by = if item.is_head { Moment::Head } else { moment };
+            let worth_it = !item.is_head || fence.is_empty() || room >= BUDGET / 4;
+            if worth_it && fence.add(item) {
+                shown.push((claimed.message, by));
+            } else {
+                self.spool.release(self.agent, &self.lease.id, &claimed.message)?;
+                left.matching += 1;
+            }
+        }
+        if moment == Moment::Tool {
+            // Between tool calls only urgent mail is spoken of; what waits is told at the prompt.
+            left = Left::default();
+        }
+        let Some(text) = fence.text(self.agent, &left) else { return self.renew_if_holding() };
+        if Instant::now() >= self.deadline {
+            for (message, _) in &shown {
+                self.spool.release(self.agent, &self.lease.id, message)?;
+            }
+            return Ok(());
+        }
+        self.print(&text, out)?;
+        for (message, by) in &shown {
+            self.spool.mark_shown(self.agent, &self.lease.id, message, *by)?;
+        }
+        if shown.is_empty() {
+            return Ok(());
+        }
+        self.spool.renew(self.agent, &self.lease)?;
+        self.spool.seen(self.agent, &filter.contexts.unwrap_or_default())?;
+        Ok(())
+    }
+
+    /// Prints exactly one JSON object of the harness's schema, in one write, and flushes it.
+    fn print(&self, text: &str, out: &mut dyn Write) -> Result<(), Error> {
+        let answer = self.manifest.answer(self.event, text);
+        out.write_all(answer.as_bytes()).and_then(|()| out.flush()).map_err(Error::Print)
+    }
+}

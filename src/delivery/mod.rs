@@ -1,0 +1,11 @@
+//! What a model is shown, and when: the fence around other agents' text, and the rules of the hooks.
+
+mod fence;
+pub mod hook;
+mod invocation;
+mod payload;
+
+pub use payload::read as read_payload;
+
+pub use fence::{Fence, Item};
+pub use invocation::Invocation;

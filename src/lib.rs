@@ -1,0 +1,13 @@
+//! backchannel: mail between coding agents, across harnesses, machines and people.
+//!
+//! Dependencies point downward: `cli` and the hook stand on [`delivery`], that on [`harness`] and
+//! [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
+
+pub mod cli;
+pub mod config;
+pub mod delivery;
+pub mod env;
+pub mod harness;
+pub mod message;
+pub mod repository;
+pub mod spool;

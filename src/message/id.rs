@@ -1,0 +1,88 @@
+//! The identity of a message: a UUID, and nothing else is ever part of a path.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A message's id, written as a lower-case hyphenated UUID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(Uuid);
+
+/// A text that is not a UUID.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{0}` is not a message id")]
+pub struct InvalidId(String);
+
+impl MessageId {
+    /// Makes a new random id (UUID version 4).
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The first eight characters: what people and agents type.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let mut full = self.to_string();
+        full.truncate(8);
+        full
+    }
+
+    /// Reads the id from a file name such as `<uuid>.json`; only the canonical spelling counts,
+    /// because the path is rebuilt from the id.
+    #[must_use]
+    pub fn from_file_name(name: &str, suffix: &str) -> Option<Self> {
+        let stem = name.strip_suffix(suffix)?;
+        let id: Self = stem.parse().ok()?;
+        (stem.len() == 36 && stem.bytes().all(|byte| !byte.is_ascii_uppercase())).then_some(id)
+    }
+
+    /// Whether the id begins with `prefix` (hexadecimal digits and hyphens, any case).
+    #[must_use]
+    pub fn starts_with(&self, prefix: &str) -> bool {
+        self.to_string().starts_with(&prefix.to_ascii_lowercase())
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Uuid::try_parse(text).map(Self).map_err(|_| InvalidId(text.to_owned()))
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(out)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "MessageId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_spelling_of_a_file_name_is_an_id() {
+        let id = MessageId::random();
+        assert_eq!(MessageId::from_file_name(&format!("{id}.json"), ".json"), Some(id));
+        for name in [
+            format!("{}.json", id.to_string().to_uppercase()),
+            format!("{}.json", id.to_string().replace('-', "")),
+            format!("{{{id}}}.json"),
+            "../../etc/passwd.json".to_owned(),
+            id.to_string(),
+        ] {
+            assert_eq!(MessageId::from_file_name(&name, ".json"), None, "{name}");
+        }
+    }
+}

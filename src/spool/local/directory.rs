@@ -1,0 +1,117 @@
+//! The agents of this home: one record each, replaced whole under a lock.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{Agent, Error, LocalSpool, Result, files};
+use crate::message::{AgentName, ChannelName, Context};
+use crate::spool::error::OnPath;
+
+impl LocalSpool {
+    /// The spelling under which the agent is on the disk: the first version may have made `Bob`.
+    pub(super) fn spelling(&self, name: &AgentName) -> AgentName {
+        if self.record_path(name).exists() {
+            return name.clone();
+        }
+        let names = files::names(&self.agents_directory()).unwrap_or_default();
+        let spellings = names.iter().filter_map(|file| file.strip_suffix(".json")?.parse::<AgentName>().ok());
+        spellings.into_iter().find(|other| other == name).unwrap_or_else(|| name.clone())
+    }
+
+    fn record_path(&self, name: &AgentName) -> PathBuf {
+        self.agents_directory().join(format!("{name}.json"))
+    }
+
+    /// Reads a record; `None` where there is none.
+    pub(super) fn agent(&self, name: &AgentName) -> Result<Option<Agent>> {
+        let path = self.record_path(&self.spelling(name));
+        let Some(bytes) = files::read(&path).on("read", &path)? else { return Ok(None) };
+        let record: Agent = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?;
+        // The file's name is the truth: a record that was copied must not speak for another agent.
+        Ok(Some(Agent { name: self.spelling(name), ..record }))
+    }
+
+    pub(super) fn all_agents(&self) -> Result<Vec<Agent>> {
+        let mut agents = Vec::new();
+        for file in files::names(&self.agents_directory())? {
+            let name = file.strip_suffix(".json").and_then(|name| name.parse::<AgentName>().ok());
+            // A damaged record is its own agent's trouble, never that of the others.
+            if let Some(Ok(Some(agent))) = name.map(|name| self.agent(&name)) {
+                agents.push(agent);
+            }
+        }
+        agents.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+        Ok(agents)
+    }
+
+    pub(super) fn subscribers(&self, channel: &ChannelName) -> Result<Vec<Agent>> {
+        let mut agents = self.all_agents()?;
+        agents.retain(|agent| agent.subscriptions.contains(channel));
+        Ok(agents)
+    }
+
+    pub(super) fn register_agent(&self, name: &AgentName) -> Result<Agent> {
+        files::make_directory(&self.agents_directory())?;
+        files::make_private(&self.home);
+        let _lock = files::lock(self.agents_directory().join(".lock"))?;
+        let agent = match self.agent(name)? {
+            Some(agent) => agent,
+            None if !name.is_lower_case() => return Err(Error::NotLowerCase(name.clone())),
+            None => {
+                let created_at = format!("{:.3}", self.env.now());
+                let agent = Agent {
+                    name: name.clone(),
+                    subscriptions: Vec::new(),
+                    last_seen: Some(created_at.clone()),
+                    created_at,
+                    other: serde_json::Map::new(),
+                };
+                self.write_agent(&agent)?;
+                agent
+            }
+        };
+        self.mailbox(&agent.name).make()?;
+        Ok(agent)
+    }
+
+    pub(super) fn unregister_agent(&self, name: &AgentName, force: bool) -> Result<()> {
+        let Some(agent) = self.agent(name)? else { return Err(Error::UnknownAgent(name.clone())) };
+        let mailbox = self.mailbox(name);
+        let unread = mailbox.look()?;
+        let unread = unread.messages.len() + unread.claimed;
+        if unread > 0 && !force {
+            return Err(Error::Unread(agent.name, unread));
+        }
+        let _lock = files::lock(self.agents_directory().join(".lock"))?;
+        let path = self.record_path(&agent.name);
+        fs::remove_file(&path).on("remove", &path)?;
+        fs::remove_dir_all(mailbox.root()).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error).on("remove", mailbox.root()),
+        })
+    }
+
+    /// Changes a record under the lock, so that of two changes at once both stay.
+    pub(super) fn change_agent(&self, name: &AgentName, change: impl FnOnce(&mut Agent)) -> Result<()> {
+        files::make_directory(&self.agents_directory())?;
+        let _lock = files::lock(self.agents_directory().join(".lock"))?;
+        let Some(mut agent) = self.agent(name)? else { return Err(Error::UnknownAgent(name.clone())) };
+        let before = agent.clone();
+        change(&mut agent);
+        let is_same = before.subscriptions == agent.subscriptions && before.last_seen == agent.last_seen;
+        if is_same { Ok(()) } else { self.write_agent(&agent) }
+    }
+
+    pub(super) fn note_seen(&self, name: &AgentName, contexts: &[Context]) -> Result<()> {
+        let now = format!("{:.3}", self.env.now());
+        self.change_agent(name, |agent| agent.last_seen = Some(now))?;
+        self.mailbox(name).learn_contexts(contexts)
+    }
+
+    fn write_agent(&self, agent: &Agent) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(agent).unwrap_or_default();
+        text.push('\n');
+        files::replace(&self.record_path(&agent.name), text.as_bytes())
+    }
+}

@@ -1,0 +1,10 @@
+//! One binary with all tests: what a user sees is tested through the built programs.
+#![expect(clippy::disallowed_methods, reason = "tests start programs and read their own environment")]
+#![allow(clippy::allow_attributes, clippy::unwrap_used, clippy::expect_used, unreachable_pub, missing_docs)]
+
+mod commands;
+mod crash;
+mod docs;
+mod harnesses;
+mod hook;
+mod support;
