@@ -7,4 +7,6 @@ mod crash;
 mod docs;
 mod harnesses;
 mod hook;
+mod model;
+mod nothing_runs;
 mod support;

@@ -1,0 +1,61 @@
+//! No code path from a received message leads to a process: the system's own word for it.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::support::home::{BCH, HOOK, Home, marks};
+
+/// Runs a program of ours under strace, and returns the calls that start a process. A thread is a
+/// `clone` with `CLONE_THREAD` and does not count, nor does the first `execve`, of the program itself.
+fn processes(home: &Home, program: &str, arguments: &[&str], stdin: Stdio) -> Vec<String> {
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let mut command = home.command("strace");
+    command
+        .args(["-f", "-qq", "-e", "trace=execve,execveat,fork,vfork,clone,clone3", "-o"])
+        .arg(trace.path());
+    command.args(["timeout", "--foreground", "-s", "KILL", "2"]).arg(program).args(arguments);
+    command.env("PATH", "/usr/bin:/bin").env("BACKCHANNEL_AGENT", "bob").stdin(stdin).stdout(Stdio::null());
+    marks(&mut command, "claude-code");
+    command.stderr(Stdio::null()).status().unwrap();
+    let text = fs::read_to_string(trace.path()).unwrap();
+    let begin = text.lines().position(|line| line.contains(&format!("execve(\"{program}\"")));
+    let after = text.lines().skip(begin.expect("the program was not started") + 1);
+    let own =
+        |line: &&str| !line.contains("CLONE_THREAD") && !line.contains("+++") && !line.contains("resumed");
+    after.filter(own).filter(|line| line.contains('(')).map(str::to_owned).collect()
+}
+
+#[test]
+fn w5_reading_hostile_mail_starts_no_process() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing");
+        eprintln!("LEFT OUT: strace is missing, so nobody saw that nothing runs");
+        return;
+    }
+    let home = Home::with(&["bob", "alice"]);
+    let evil = "hi $(touch PWNED) `touch PWNED`; touch PWNED\n' \" | sh";
+    let prompt = home.payload("UserPromptSubmit", "s", &home.work()).to_string();
+    let file = home.work().join("payload");
+    fs::write(&file, prompt).unwrap();
+    let path = home.path();
+    let hook = ["claude-code", "UserPromptSubmit", "--agent", "bob", "--home", path.to_str().unwrap()];
+    let runs: [(&str, &[&str]); 5] = [
+        (BCH, &["inbox", "--all"]),
+        (BCH, &["watch", "--all"]),
+        (BCH, &["read", "00000001"]),
+        (HOOK, &hook),
+        (BCH, &["drain", "--all"]),
+    ];
+    for (program, arguments) in runs {
+        home.send("alice", "@bob", evil, &["--urgent", "--ref", evil]);
+        let planted = format!(
+            r#"{{"id":"00000001-0000-4000-8000-000000000000","from":"alice","to":"@bob","body":{},"scope":"$(touch PWNED)","ts":"2026-01-01T00:00:00Z"}}"#,
+            serde_json::json!(evil)
+        );
+        let target = home.path().join("spool/bob/new/00000001-0000-4000-8000-000000000000.json");
+        fs::write(target, planted).unwrap();
+        let stdin = fs::File::open(&file).unwrap().into();
+        assert_eq!(processes(&home, program, arguments, stdin), Vec::<String>::new(), "{arguments:?}");
+    }
+    assert!(!home.work().join("PWNED").exists());
+}
