@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::support::harness::{Harness, HarnessCommand, Output};
 use crate::support::home::{HOOK, Home};
 use crate::support::mock_model::{Gate, MockModel, Reply, Request};
+use crate::support::tmux::Tmux;
 
 const ATTENDED_OR_NOT: [(&str, &str); 1] = [("BACKCHANNEL_UNATTENDED", "1")];
 const REPEATED: &str = "may have been shown before";
@@ -121,6 +122,18 @@ impl Stage {
             assert!(!is_over, "left: unread {unread:?}, claimed {claimed:?}, log: {}", self.log());
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The harness in a terminal; `None` where there is no terminal to be had.
+    fn terminal(&self) -> Option<Tmux> {
+        if is_left_out(Tmux::check()) {
+            return None;
+        }
+        let (home, work) = (self.harness_home.path(), self.home.work());
+        let command = self.harness.interactive_command(home, &work, self.model.url(), &[]);
+        let terminal = Tmux::start(&command.argv, &command.env, &command.work_dir);
+        terminal.wait_for_text(self.harness.ready_mark(), LIMIT);
+        Some(terminal)
     }
 
     fn log(&self) -> String {
@@ -244,6 +257,56 @@ fn hostile_mail_stays_in_its_fence(harness: Harness) {
     stage.assert_nothing_is_left();
 }
 
+fn a_prompt_in_a_terminal_brings_the_mail(harness: Harness) {
+    let Some(stage) = Stage::new(harness) else { return };
+    let Some(terminal) = stage.terminal() else { return };
+    stage.home.send("alice", "@bob", "the build is green", &[]);
+    terminal.submit("first prompt", LIMIT);
+    let requests = stage.model.wait_for_requests(1, LIMIT);
+    assert!(requests[0].contains("| the build is green"), "{}\n{}", terminal.screen(), stage.log());
+    terminal.wait_for_text("ok from mock", LIMIT);
+    stage.assert_nothing_is_left();
+}
+
+fn an_interrupted_answer_shows_the_mail_again(harness: Harness) {
+    let Some(stage) = Stage::new(harness) else { return };
+    let Some(terminal) = stage.terminal() else { return };
+    let answer = "a line at once\nand the rest".to_owned();
+    stage.model.script(vec![Reply::Held(answer, Gate::new())]);
+    stage.home.send("alice", "@bob", "the build is green", &[]);
+    terminal.submit("first prompt", LIMIT);
+    terminal.wait_for_text("a line at once", LIMIT);
+    terminal.send_key("Escape");
+    let is_over = |screen: &str| screen.contains("nterrupted") || screen.contains("cancelled");
+    terminal.wait_for_screen("the interrupt", is_over, LIMIT);
+    terminal.submit("second prompt", LIMIT);
+    let requests = stage.model.wait_for_requests(2, LIMIT);
+    assert!(requests[1].contains("| the build is green"), "{}\n{}", shown(&requests[1]), stage.log());
+    // Gemini CLI takes the first prompt out of the conversation, although its AfterAgent has come.
+    assert!(requests[1].contains(REPEATED), "{}", shown(&requests[1]));
+    terminal.wait_for_text("ok from mock", LIMIT);
+    stage.assert_nothing_is_left();
+}
+
+/// Claude Code runs the prompt's hook at once, Codex breaks the running answer off for it, and Gemini
+/// CLI runs it after the running turn.
+fn a_prompt_that_waits_brings_the_mail(harness: Harness) {
+    let Some(stage) = Stage::new(harness) else { return };
+    let Some(terminal) = stage.terminal() else { return };
+    let (gate, answer) = (Gate::new(), "a line at once\nand the rest".to_owned());
+    stage.model.script(vec![Reply::Held(answer, gate.clone())]);
+    terminal.submit("first prompt", LIMIT);
+    stage.model.wait_for_requests(1, LIMIT);
+    stage.home.send("alice", "@bob", "sent meanwhile", &[]);
+    terminal.submit("second prompt", LIMIT);
+    gate.open();
+    let requests = stage.model.wait_for_requests(2, LIMIT);
+    assert!(!requests[0].contains("sent meanwhile"));
+    assert!(requests[1].contains("second prompt"), "{}", shown(&requests[1]));
+    assert!(requests[1].contains("| sent meanwhile"), "{}\n{}", shown(&requests[1]), stage.log());
+    stage.assert_nothing_is_left();
+}
+
 #[test]
 fn claude_code_leaves_the_mail_of_a_run_without_a_person() {
     let Some(stage) = Stage::new(Harness::ClaudeCode) else { return };
@@ -297,4 +360,29 @@ for_each_harness! {
         hostile_mail_stays_in_its_fence_in_claude_code,
         hostile_mail_stays_in_its_fence_in_codex,
         hostile_mail_stays_in_its_fence_in_gemini_cli;
+    a_prompt_in_a_terminal_brings_the_mail:
+        a_prompt_in_a_terminal_brings_the_mail_in_claude_code,
+        a_prompt_in_a_terminal_brings_the_mail_in_codex,
+        a_prompt_in_a_terminal_brings_the_mail_in_gemini_cli;
+    a_prompt_that_waits_brings_the_mail:
+        a_prompt_that_waits_brings_the_mail_in_claude_code,
+        a_prompt_that_waits_brings_the_mail_in_codex,
+        a_prompt_that_waits_brings_the_mail_in_gemini_cli;
+}
+
+#[test]
+fn an_interrupted_answer_shows_the_mail_again_in_claude_code() {
+    an_interrupted_answer_shows_the_mail_again(Harness::ClaudeCode);
+}
+
+#[test]
+fn an_interrupted_answer_shows_the_mail_again_in_codex() {
+    an_interrupted_answer_shows_the_mail_again(Harness::Codex);
+}
+
+/// Fails: its end-of-turn event runs on Escape as after a whole answer (`docs/delivery.md`).
+#[test]
+#[ignore = "a known gap: nothing in Gemini CLI's payload tells a stopped answer from a whole one"]
+fn an_interrupted_answer_shows_the_mail_again_in_gemini_cli() {
+    an_interrupted_answer_shows_the_mail_again(Harness::GeminiCli);
 }

@@ -34,7 +34,7 @@ pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env)
         notes.push(format!("{file} is no message: {reason}"));
     }
     for note in notes {
-        eprintln!("note: {}", output::plain(&note));
+        output::remark("note", &note);
     }
     Ok(())
 }

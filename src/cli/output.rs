@@ -24,6 +24,11 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Tells a person something beside the data; where standard error is gone, nobody listens.
+pub(super) fn remark(kind: &str, text: &str) {
+    let _ = writeln!(io::stderr(), "{kind}: {}", plain(text));
+}
+
 /// Prints a value as JSON.
 pub(super) fn print_json(value: &impl Serialize) -> io::Result<()> {
     print(&(json(value) + "\n"))

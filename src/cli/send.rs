@@ -70,7 +70,7 @@ fn post(
         output::print(&format!("sent {} to {}\n", message.id.short(), message.to))?;
     }
     for warning in warnings(desk, &message, &sent, env) {
-        eprintln!("warning: {}", output::plain(&warning));
+        output::remark("warning", &warning);
     }
     Ok(())
 }

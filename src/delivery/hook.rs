@@ -87,7 +87,7 @@ pub fn run(
         return Ok(());
     };
     let is_allowed = invocation.unattended || env.text("BACKCHANNEL_UNATTENDED").as_deref() == Some("1");
-    if !manifest.is_genuine(&invocation.event, |name| payload.text(name), |name| payload.has(name), env)
+    if !manifest.is_genuine(event, |name| payload.text(name), |name| payload.has(name), env)
         || (manifest.is_unattended(env) && !is_allowed)
     {
         return Ok(());
@@ -102,7 +102,11 @@ pub fn run(
 impl Session<'_> {
     fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         let held = self.spool.held(self.agent, &self.lease.id)?;
+        let unproven = self.event.unproven.as_ref();
+        let is_unproven =
+            unproven.is_some_and(|mark| self.payload.text(&mark.name) == Some(mark.value.as_str()));
         match self.event.proves {
+            _ if is_unproven => {}
             Proves::Nothing => {}
             Proves::Prompt => self.acknowledge(&held, &[Moment::Prompt])?,
             Proves::Turn => self.acknowledge(&held, &[Moment::Prompt, Moment::Tool])?,
@@ -115,6 +119,10 @@ impl Session<'_> {
             Gives::Reminder => return self.start(out),
             Gives::Back => {
                 for held in &held {
+                    // An earlier hook may have printed it, and ended before it could mark it.
+                    if held.shown.is_none() {
+                        self.spool.mark_shown(self.agent, &self.lease.id, &held.message, Moment::Noted)?;
+                    }
                     self.spool.release(self.agent, &self.lease.id, &held.message)?;
                 }
                 return Ok(());

@@ -64,7 +64,7 @@ pub struct Genuine {
     pub subagent: Vec<String>,
 }
 
-/// An environment variable with a value.
+/// An environment variable or payload field with a value.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variable {
@@ -84,6 +84,10 @@ pub struct Event {
     pub gives: Gives,
     /// What it proves of what was shown before.
     pub proves: Proves,
+    /// Payload fields that must be there at this event, in place of the harness's usual ones.
+    pub payload: Option<Vec<String>>,
+    /// A payload field with this value takes the proof away: no answer of the model caused the event.
+    pub unproven: Option<Variable>,
 }
 
 /// What an event gives to the model.
@@ -146,15 +150,15 @@ impl Manifest {
     #[must_use]
     pub fn is_genuine<'a>(
         &self,
-        event: &str,
+        event: &Event,
         text: impl Fn(&str) -> Option<&'a str>,
         has: impl Fn(&str) -> bool,
         env: &Env,
     ) -> bool {
         let marks = &self.genuine;
-        text("hook_event_name") == Some(event)
+        text("hook_event_name") == Some(&event.name)
             && marks.environment.iter().all(|name| env.variable(name).is_some())
-            && marks.payload.iter().all(|name| has(name))
+            && event.payload.as_ref().unwrap_or(&marks.payload).iter().all(|name| has(name))
             && !marks.foreign.iter().chain(&marks.subagent).any(|name| has(name))
             && marks.session.as_ref().is_none_or(|name| {
                 env.text(name).is_none_or(|session| text("session_id") == Some(session.as_str()))
