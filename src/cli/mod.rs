@@ -10,7 +10,6 @@ mod send;
 mod watch;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,9 +38,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode
     match dispatch(arguments, env) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {}", output::plain(&format!("{error:#}")));
+            output::remark("error", &format!("{error:#}"));
             if let Some(hint) = hint(&error) {
-                let _ = writeln!(std::io::stderr(), "hint: {}", output::plain(&hint));
+                output::remark("hint", &hint);
             }
             ExitCode::FAILURE
         }
