@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use backchannel::env::Env;
 use backchannel::message::{Message, MessageId};
 use backchannel::spool::local::LocalSpool;
-use backchannel::spool::{Afterwards, Filter, Lease, Moment, Spool, Take};
+use backchannel::spool::{Afterwards, Filter, Lease, Moment, Shown, Spool, Take};
+
+const SHOWN: Shown = Shown { by: Moment::Prompt, delivery: None };
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -88,7 +90,7 @@ fn run(steps: &[Step]) {
             }
             Step::Show(session) => {
                 for held in spool.held(&bob, &lease(*session).id).unwrap() {
-                    spool.mark_shown(&bob, &lease(*session).id, &held.message, Moment::Prompt).unwrap();
+                    spool.mark_shown(&bob, &lease(*session).id, &held.message, SHOWN).unwrap();
                 }
             }
             Step::Acknowledge(session) => {

@@ -7,14 +7,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::payload::Payload;
+use super::witness::Witness;
 use super::{Fence, Invocation, Item};
 use crate::config::{self, Config};
 use crate::env::Env;
 use crate::harness::{Event, Gives, Manifest, Proves};
-use crate::message::{AgentName, Message};
+use crate::message::{AgentName, DeliveryId, Message};
 use crate::repository;
 use crate::spool::local::LocalSpool;
-use crate::spool::{self, Afterwards, Filter, Lease, Left, Moment, Spool, Take};
+use crate::spool::{self, Afterwards, Filter, Lease, Left, Moment, Shown, Spool, Take};
 
 /// A hook that has not printed by then gives its mail back and prints nothing.
 pub const DEADLINE: Duration = Duration::from_millis(1500);
@@ -102,11 +103,7 @@ pub fn run(
 impl Session<'_> {
     fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
         let held = self.spool.held(self.agent, &self.lease.id)?;
-        let unproven = self.event.unproven.as_ref();
-        let is_unproven =
-            unproven.is_some_and(|mark| self.payload.text(&mark.name) == Some(mark.value.as_str()));
         match self.event.proves {
-            _ if is_unproven => {}
             Proves::Nothing => {}
             Proves::Prompt => self.acknowledge(&held, &[Moment::Prompt])?,
             Proves::Turn => self.acknowledge(&held, &[Moment::Prompt, Moment::Tool])?,
@@ -121,7 +118,7 @@ impl Session<'_> {
                 for held in &held {
                     // An earlier hook may have printed it, and ended before it could mark it.
                     if held.shown.is_none() {
-                        self.spool.mark_shown(self.agent, &self.lease.id, &held.message, Moment::Noted)?;
+                        self.mark(&held.message, Moment::Noted, None)?;
                     }
                     self.spool.release(self.agent, &self.lease.id, &held.message)?;
                 }
@@ -131,19 +128,26 @@ impl Session<'_> {
         self.renew_if_holding()
     }
 
+    /// Acknowledges what was shown at these moments, as far as the harness's transcript bears it out.
     fn acknowledge(&self, held: &[spool::Held], moments: &[Moment]) -> Result<(), Error> {
+        let mut witness = Witness::new(self.manifest, self.event, self.payload, self.deadline);
         for held in held {
-            match held.shown {
-                Some(moment) if moments.contains(&moment) => {
-                    self.spool.acknowledge(self.agent, &self.lease.id, &held.message, Afterwards::Gone)?;
-                }
-                Some(Moment::Head) if moments.contains(&Moment::Tool) => {
-                    self.spool.mark_shown(self.agent, &self.lease.id, &held.message, Moment::Noted)?;
-                }
-                _ => {}
+            let Some(shown) = held.shown else { continue };
+            let is_head = shown.by == Moment::Head && moments.contains(&Moment::Tool);
+            if !(is_head || moments.contains(&shown.by)) || !witness.confirms(shown.delivery) {
+                continue;
+            }
+            if is_head {
+                self.mark(&held.message, Moment::Noted, shown.delivery)?;
+            } else {
+                self.spool.acknowledge(self.agent, &self.lease.id, &held.message, Afterwards::Gone)?;
             }
         }
         Ok(())
+    }
+
+    fn mark(&self, message: &Message, by: Moment, delivery: Option<DeliveryId>) -> Result<(), Error> {
+        Ok(self.spool.mark_shown(self.agent, &self.lease.id, message, Shown { by, delivery })?)
     }
 
     fn renew_if_holding(&self) -> Result<(), Error> {
@@ -184,7 +188,7 @@ impl Session<'_> {
         let mut shown: Vec<(Message, Moment)> = Vec::new();
         if moment == Moment::Prompt {
             for held in self.spool.held(self.agent, &self.lease.id)? {
-                if held.shown != Some(Moment::Noted) {
+                if held.shown.is_none_or(|shown| shown.by != Moment::Noted) {
                     let item = Item::new(&held.message, true, false, fence.room() / brackets.min(2));
                     let by = if item.is_head { Moment::Head } else { moment };
                     if fence.add(item) {
@@ -231,7 +235,7 @@ impl Session<'_> {
         }
         self.print(&text, out)?;
         for (message, by) in &shown {
-            self.spool.mark_shown(self.agent, &self.lease.id, message, *by)?;
+            self.mark(message, *by, Some(fence.delivery()))?;
         }
         if shown.is_empty() {
             return Ok(());

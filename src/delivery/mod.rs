@@ -4,6 +4,7 @@ mod fence;
 pub mod hook;
 mod invocation;
 mod payload;
+mod witness;
 
 pub use payload::read as read_payload;
 

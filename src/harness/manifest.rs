@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::transcript;
 use crate::env::Env;
 
 /// The manifests that are built in, by id.
@@ -34,8 +35,23 @@ pub struct Manifest {
     pub unattended: Vec<Variable>,
     /// The environment variable that holds the harness's process id.
     pub process: Option<String>,
+    /// Where the harness writes its conversation, for one whose events alone prove too little.
+    pub transcript: Option<TranscriptFacts>,
     /// The hook events that matter.
     pub events: Vec<Event>,
+}
+
+/// What is known of a harness's transcript.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TranscriptFacts {
+    /// How it is written.
+    pub format: transcript::Format,
+    /// The payload field with its path.
+    pub field: String,
+    /// Milliseconds after the start of the hook at the end of a turn by which its last lines may still come.
+    #[serde(default)]
+    pub late: u64,
 }
 
 /// The unit of a time-out.
@@ -86,8 +102,6 @@ pub struct Event {
     pub proves: Proves,
     /// Payload fields that must be there at this event, in place of the harness's usual ones.
     pub payload: Option<Vec<String>>,
-    /// A payload field with this value takes the proof away: no answer of the model caused the event.
-    pub unproven: Option<Variable>,
 }
 
 /// What an event gives to the model.
@@ -106,7 +120,8 @@ pub enum Gives {
     Back,
 }
 
-/// What an event proves: only an answer of the model can cause it.
+/// What an event proves: only an answer of the model can cause it. Where the harness's transcript is known
+/// that must show the answer too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proves {

@@ -11,6 +11,11 @@ use uuid::Uuid;
 #[serde(transparent)]
 pub struct MessageId(Uuid);
 
+/// Which delivery a text belongs to: the mark on both lines of its fence, 16 lower-case hexadecimal
+/// digits that nobody can know before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeliveryId(u64);
+
 /// A text that is not a UUID.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{0}` is not a message id")]
@@ -44,6 +49,27 @@ impl MessageId {
     #[must_use]
     pub fn starts_with(&self, prefix: &str) -> bool {
         self.to_string().starts_with(&prefix.to_ascii_lowercase())
+    }
+}
+
+impl DeliveryId {
+    /// Makes a new random one.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().as_u64_pair().1)
+    }
+
+    /// Reads what [`fmt::Display`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if fits { u64::from_str_radix(text, 16).ok().map(Self) } else { None }
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", self.0)
     }
 }
 

@@ -12,7 +12,7 @@ mod wire;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-pub use id::{InvalidId, MessageId};
+pub use id::{DeliveryId, InvalidId, MessageId};
 pub use name::{Address, AgentName, ChannelName, InvalidName};
 pub use priority::Priority;
 pub use scope::{Context, InvalidScope, Scope};

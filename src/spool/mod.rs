@@ -16,7 +16,7 @@ pub use error::Error;
 pub use lease::{Holder, Lease, LeaseId};
 pub use select::Quota;
 
-use crate::message::{AgentName, ChannelName, Context, Message, MessageId};
+use crate::message::{AgentName, ChannelName, Context, DeliveryId, Message, MessageId};
 
 /// What a spool's calls return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -111,13 +111,22 @@ pub enum Moment {
     Noted,
 }
 
+/// How a message was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// At what kind of event.
+    pub by: Moment,
+    /// In which delivery, where its mark is known: a harness's transcript can tell what became of it.
+    pub delivery: Option<DeliveryId>,
+}
+
 /// A message that a lease holds.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// The message.
     pub message: Message,
     /// How it was shown; `None` if it never was.
-    pub shown: Option<Moment>,
+    pub shown: Option<Shown>,
 }
 
 /// What acknowledging leaves for the reader.
@@ -252,7 +261,7 @@ pub trait Spool {
     ///
     /// # Errors
     /// Where it cannot be written; the message then counts as not shown.
-    fn mark_shown(&self, agent: &AgentName, lease: &LeaseId, message: &Message, shown: Moment) -> Result<()>;
+    fn mark_shown(&self, agent: &AgentName, lease: &LeaseId, message: &Message, shown: Shown) -> Result<()>;
     /// Ends a message of this lease for good; returns `false` where another reader has it by now.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 
 use super::mailbox::{Mailbox, Reading, Unread, read_message};
-use super::{Afterwards, Claim, Error, Filter, Held, Lease, LeaseId, Moment, Result, Take, files};
+use super::{Afterwards, Claim, Error, Filter, Held, Lease, LeaseId, Moment, Result, Shown, Take, files};
 use crate::message::{Message, MessageId, Priority};
 use crate::spool::error::OnPath;
 use crate::spool::select::{self, Candidate};
@@ -79,11 +79,11 @@ impl Mailbox {
         Ok(false)
     }
 
-    pub(super) fn claimed_path(&self, lease: &LeaseId, id: MessageId, shown: Option<Moment>) -> PathBuf {
+    pub(super) fn claimed_path(&self, lease: &LeaseId, id: MessageId, shown: Option<Shown>) -> PathBuf {
         let directory = self.lease_directory(lease);
         match shown {
             None => directory.join(format!("{id}.json")),
-            Some(moment) => directory.join(format!("{id}.{}.json", moment.word())),
+            Some(shown) => directory.join(format!("{id}.{}.json", shown.mark())),
         }
     }
 
@@ -112,7 +112,7 @@ impl Mailbox {
     }
 
     /// The file of a message under a lease, whatever it was shown by.
-    fn find_under(&self, lease: &LeaseId, id: MessageId) -> Result<Option<(PathBuf, Option<Moment>)>> {
+    fn find_under(&self, lease: &LeaseId, id: MessageId) -> Result<Option<(PathBuf, Option<Shown>)>> {
         let file = self.files_of(lease)?.into_iter().find(|file| file.id == id);
         Ok(file.map(|file| (file.path, file.shown)))
     }
@@ -130,9 +130,9 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn mark_shown(&self, lease: &LeaseId, message: &Message, shown: Moment) -> Result<()> {
+    pub(super) fn mark_shown(&self, lease: &LeaseId, message: &Message, shown: Shown) -> Result<()> {
         self.move_claimed(lease, message.id, &self.claimed_path(lease, message.id, Some(shown)), "mark")?;
-        if shown == Moment::Noted { Ok(()) } else { self.record(message, "shown") }
+        if shown.by == Moment::Noted { Ok(()) } else { self.record(message, "shown") }
     }
 
     pub(super) fn acknowledge(&self, lease: &LeaseId, message: &Message, after: Afterwards) -> Result<bool> {

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::{Inbox, Lease, LeaseId, Moment, Result, files};
+use super::{Inbox, Lease, LeaseId, Moment, Result, Shown, files};
 use crate::env::Env;
-use crate::message::{Context, Message, MessageId};
+use crate::message::{Context, DeliveryId, Message, MessageId};
 use crate::spool::error::OnPath;
 
 /// Contexts that are remembered at most.
@@ -35,7 +35,7 @@ pub(super) struct Unread {
 pub(super) struct ClaimedFile {
     pub(super) path: PathBuf,
     pub(super) id: MessageId,
-    pub(super) shown: Option<Moment>,
+    pub(super) shown: Option<Shown>,
 }
 
 impl Mailbox {
@@ -238,18 +238,36 @@ pub(super) fn read_message(path: &Path, id: MessageId, buffer: &mut Vec<u8>) -> 
     })
 }
 
-fn parse_claimed(name: &str) -> Option<(MessageId, Option<Moment>)> {
+fn parse_claimed(name: &str) -> Option<(MessageId, Option<Shown>)> {
     let stem = name.strip_suffix(".json")?;
     let (id, shown) = match stem.split_once('.') {
         None => (stem, None),
-        Some((id, moment)) => (id, Some(Moment::from_word(moment)?)),
+        Some((id, mark)) => (id, Some(Shown::parse(mark)?)),
     };
     Some((MessageId::from_file_name(id, "")?, shown))
 }
 
+impl Shown {
+    /// The mark in a claimed file's name: `<moment>` or `<moment>-<delivery>`.
+    pub(super) fn mark(self) -> String {
+        match self.delivery {
+            Some(delivery) => format!("{}-{delivery}", self.by.word()),
+            None => self.by.word().to_owned(),
+        }
+    }
+
+    fn parse(mark: &str) -> Option<Self> {
+        let (word, delivery) = match mark.split_once('-') {
+            Some((word, delivery)) => (word, Some(DeliveryId::parse(delivery)?)),
+            None => (mark, None),
+        };
+        Some(Self { by: Moment::from_word(word)?, delivery })
+    }
+}
+
 impl Moment {
     /// The word in a claimed file's name.
-    pub(super) fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Self::Prompt => "prompt",
             Self::Tool => "tool",

@@ -3,7 +3,7 @@
 //! ```text
 //! agents/<name>.json                  the directory
 //! spool/<agent>/tmp new cur           in flight, unread, kept                     [v1]
-//! spool/<agent>/claimed/<lease>/      lease.json, <id>.json, <id>.<moment>.json
+//! spool/<agent>/claimed/<lease>/      lease.json, <id>.json, <id>.<moment>[-<delivery>].json
 //! spool/<agent>/records/<day>.jsonl   envelopes of what was shown, 30 days
 //! spool/<agent>/recent/<ms>-<id>.json what a command printed, one hour
 //! spool/<agent>/bad/                  what is no message, with the reason
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Afterwards, Agent, Claim, Error, Filter, Found, Held, Inbox, Lease, LeaseId, Moment, Quota, Result, Sent,
-    Spool, Take, Watch,
+    Shown, Spool, Take, Watch,
 };
 use crate::env::Env;
 use crate::message::{AgentName, ChannelName, Context, Message, MessageId};
@@ -122,7 +122,7 @@ impl Spool for LocalSpool {
         self.mailbox(agent).write_lease(&lease.renewed(self.env.now()))
     }
 
-    fn mark_shown(&self, agent: &AgentName, lease: &LeaseId, message: &Message, shown: Moment) -> Result<()> {
+    fn mark_shown(&self, agent: &AgentName, lease: &LeaseId, message: &Message, shown: Shown) -> Result<()> {
         self.mailbox(agent).mark_shown(lease, message, shown)
     }
 
