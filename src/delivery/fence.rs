@@ -144,7 +144,12 @@ impl Fence {
     /// `angle_brackets` bytes.
     #[must_use]
     pub fn new(budget: usize, angle_brackets: usize) -> Self {
-        Self { delivery: DeliveryId::random(), items: Vec::new(), room: budget.saturating_sub(FRAME), angle_brackets }
+        Self {
+            delivery: DeliveryId::random(),
+            items: Vec::new(),
+            room: budget.saturating_sub(FRAME),
+            angle_brackets,
+        }
     }
 
     /// The mark on its lines.
