@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use crate::support::home::{HOOK, Home, feed, marks, succeed};
 
 /// Each harness with its prompt, tool and end-of-turn events.
-const HARNESSES: [(&str, &str, &str, &str); 3] = [
+pub const HARNESSES: [(&str, &str, &str, &str); 3] = [
     ("claude-code", "UserPromptSubmit", "PostToolUse", "Stop"),
     ("codex", "UserPromptSubmit", "PostToolUse", "Stop"),
     ("gemini-cli", "BeforeAgent", "AfterTool", "AfterAgent"),
 ];
 
-struct Session<'a> {
-    home: &'a Home,
-    harness: &'a str,
-    name: &'a str,
+pub struct Session<'a> {
+    pub home: &'a Home,
+    pub harness: &'a str,
+    pub name: &'a str,
 }
 
 impl Session<'_> {
@@ -27,7 +27,7 @@ impl Session<'_> {
     }
 
     /// An event with further payload fields.
-    fn with(&self, event: &str, fields: &Value) -> Option<String> {
+    pub fn with(&self, event: &str, fields: &Value) -> Option<String> {
         let mut payload = self.home.payload(event, self.name, &self.home.work());
         payload.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.raw(event, &payload, self.name)
@@ -329,16 +329,4 @@ fn hostile_text_stays_in_its_fence_in_every_harness() {
         );
         assert!(text.contains("lone \u{fffd}.") && text.contains("می‌خواهم 👨‍👩‍👧"), "{text}");
     }
-}
-
-#[test]
-fn an_end_of_turn_without_an_answer_proves_nothing() {
-    let home = Home::with(&["bob", "alice"]);
-    home.send("alice", "@bob", "hello", &[]);
-    let session = Session { home: &home, harness: "gemini-cli", name: "s" };
-    session.event("BeforeAgent").unwrap();
-    session.with("AfterAgent", &json!({"prompt_response": "[no response text]"}));
-    assert!(session.event("BeforeAgent").unwrap().contains("may have been shown before"));
-    session.with("AfterAgent", &json!({"prompt_response": "an answer"}));
-    assert_eq!(session.event("BeforeAgent"), None);
 }

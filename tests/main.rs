@@ -10,3 +10,4 @@ mod hook;
 mod model;
 mod nothing_runs;
 mod support;
+mod transcript;

@@ -89,7 +89,7 @@ pub fn run(
     };
     let is_allowed = invocation.unattended || env.text("BACKCHANNEL_UNATTENDED").as_deref() == Some("1");
     if !manifest.is_genuine(event, |name| payload.text(name), |name| payload.has(name), env)
-        || (manifest.is_unattended(env) && !is_allowed)
+        || (!is_allowed && manifest.is_unattended(env, |name| payload.text(name)))
     {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! A harness's manifest: facts only, each with its source and the date checked in the file itself.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 use super::transcript;
@@ -33,6 +35,8 @@ pub struct Manifest {
     /// What shows that no person is there.
     #[serde(default)]
     pub unattended: Vec<Variable>,
+    /// The same, where its transcript begins with that.
+    pub unattended_transcript: Option<TranscriptStart>,
     /// The environment variable that holds the harness's process id.
     pub process: Option<String>,
     /// Where the harness writes its conversation, for one whose events alone prove too little.
@@ -52,6 +56,16 @@ pub struct TranscriptFacts {
     /// Milliseconds after the start of the hook at the end of a turn by which its last lines may still come.
     #[serde(default)]
     pub late: u64,
+}
+
+/// What a transcript's first line holds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TranscriptStart {
+    /// The payload field with its path.
+    pub field: String,
+    /// The text in it.
+    pub holds: String,
 }
 
 /// The unit of a time-out.
@@ -182,8 +196,11 @@ impl Manifest {
 
     /// Whether the harness says that no person is there.
     #[must_use]
-    pub fn is_unattended(&self, env: &Env) -> bool {
+    pub fn is_unattended<'a>(&self, env: &Env, text: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.unattended.iter().any(|mark| env.text(&mark.name).as_ref() == Some(&mark.value))
+            || self.unattended_transcript.as_ref().is_some_and(|mark| {
+                text(&mark.field).is_some_and(|path| transcript::starts_with(Path::new(path), &mark.holds))
+            })
     }
 
     /// The harness's own process, where it tells it.

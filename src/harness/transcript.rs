@@ -1,5 +1,5 @@
-//! A harness's own record of the conversation, asked for one thing: does the model's answer follow on a
-//! delivery, in what the next turn will hold?
+//! A harness's own record of the conversation, asked whether the model's answer follows on a delivery, in
+//! what the next turn will hold, and how the session was started.
 //!
 //! The formats are undocumented, so an unknown one says nothing, and the event alone decides. This module
 //! never writes, and never waits.
@@ -16,6 +16,9 @@ use crate::message::DeliveryId;
 
 /// Bytes of a transcript's end that are read; a turn that is longer is shown its mail again.
 const LONGEST: u64 = 64 * 1024 * 1024;
+
+/// Bytes of its first line that are read.
+const LONGEST_START: u64 = 64 * 1024;
 
 /// How a transcript is written: JSON lines, of which each harness makes its own sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -52,18 +55,28 @@ pub struct Transcript {
     bytes: Vec<u8>,
 }
 
+/// A transcript with its length; a pipe in its place must not hold up the turn.
+fn open(path: &Path) -> Option<(File, u64)> {
+    let non_blocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(non_blocking).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    metadata.is_file().then_some((file, metadata.len()))
+}
+
+/// Whether the first line of the transcript holds this text.
+pub(super) fn starts_with(path: &Path, text: &str) -> bool {
+    let mut bytes = Vec::new();
+    let read = open(path).and_then(|(file, _)| file.take(LONGEST_START).read_to_end(&mut bytes).ok());
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    read.is_some() && memchr::memmem::find(line, text.as_bytes()).is_some()
+}
+
 impl Transcript {
     /// Reads its end; `None` where there is none: some runs keep no transcript.
     #[must_use]
     pub fn read(path: &Path, format: Format) -> Option<Self> {
-        // A pipe in its place must not hold up the turn.
-        let non_blocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let mut file = File::options().read(true).custom_flags(non_blocking).open(path).ok()?;
-        let metadata = file.metadata().ok()?;
-        if !metadata.is_file() {
-            return None;
-        }
-        file.seek(SeekFrom::Start(metadata.len().saturating_sub(LONGEST))).ok()?;
+        let (mut file, length) = open(path)?;
+        file.seek(SeekFrom::Start(length.saturating_sub(LONGEST))).ok()?;
         let mut bytes = Vec::new();
         file.take(LONGEST).read_to_end(&mut bytes).ok()?;
         Some(Self { format, bytes })

@@ -92,9 +92,8 @@ fn hostile_mail_stays_in_its_fence(harness: Harness) {
     stage.assert_nothing_is_left();
 }
 
-#[test]
-fn claude_code_leaves_the_mail_of_a_run_without_a_person() {
-    let Some(stage) = Stage::new(Harness::ClaudeCode) else { return };
+fn a_run_without_a_person_leaves_the_mail(harness: Harness) {
+    let Some(stage) = Stage::new(harness) else { return };
     stage.home.send("alice", "@bob", "for a person", &[]);
     stage.command("first prompt", &[]).run();
     let requests = stage.model.requests();
@@ -102,6 +101,16 @@ fn claude_code_leaves_the_mail_of_a_run_without_a_person() {
     assert!(!requests[0].contains("for a person"));
     assert_eq!(stage.home.unread("bob").len(), 1);
     assert_eq!(stage.claimed(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_run_without_a_person_leaves_the_mail_in_claude_code() {
+    a_run_without_a_person_leaves_the_mail(Harness::ClaudeCode);
+}
+
+#[test]
+fn a_run_without_a_person_leaves_the_mail_in_codex() {
+    a_run_without_a_person_leaves_the_mail(Harness::Codex);
 }
 
 for_each_harness! {

@@ -129,6 +129,10 @@ fn clearing_the_context_keeps_mail_coming(harness: Harness) {
     terminal.wait_for_text("ok from mock", LIMIT);
     stage.assert_nothing_is_left();
     stage.home.send("alice", "@bob", "after it", &[]);
+    if harness == Harness::Codex {
+        // It refuses `/clear` while it ends the turn, and says this when it has.
+        terminal.wait_for_text("Worked for", LIMIT);
+    }
     terminal.submit("/clear", LIMIT);
     terminal.send_key("Enter");
     terminal.wait_for_screen("a clear screen", |screen| !screen.contains("ok from mock"), LIMIT);
