@@ -6,8 +6,10 @@
 pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod edit;
 pub mod env;
 pub mod harness;
+pub mod install;
 pub mod message;
 pub mod repository;
 pub mod spool;

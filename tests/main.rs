@@ -5,6 +5,7 @@
 mod commands;
 mod crash;
 mod docs;
+mod edit_corpus;
 mod harnesses;
 mod hook;
 mod model;

@@ -1,0 +1,182 @@
+//! Editors: pure functions from a file's bytes to its bytes, that put entries of ours in and take them out.
+//!
+//! Everything else in the file stays as it is. What cannot be parsed in the dialect that its reader
+//! understands is refused with its line and column: there is no falling back to an empty file.
+
+mod json;
+mod markdown;
+mod place;
+mod toml;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use place::{Reason, Refusal};
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// JSON and nothing more.
+    Json,
+    /// JSON with comments, but without trailing commas: what Gemini CLI reads.
+    Jsonc,
+    /// TOML.
+    Toml,
+    /// Markdown.
+    Markdown,
+}
+
+/// One thing of ours in a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A member of an object or table that is ours by its key, the last of the path.
+    Member {
+        /// Keys from the root.
+        path: Vec<String>,
+        /// What it has to be.
+        value: Value,
+    },
+    /// An element of an array, recognised by a text in it that survives a reformatting.
+    Element {
+        /// Keys from the root to the array.
+        path: Vec<String>,
+        /// What it has to be.
+        value: Value,
+        /// A string somewhere in it contains this.
+        mark: String,
+    },
+    /// A section of a Markdown file, between two lines of ours.
+    Section {
+        /// Its text.
+        text: String,
+    },
+}
+
+impl Entry {
+    /// The keys of what holds it.
+    #[must_use]
+    pub fn container(&self) -> &[String] {
+        match self {
+            Self::Member { path, .. } => path.split_last().map_or(&[], |(_, container)| container),
+            Self::Element { path, .. } => path,
+            Self::Section { .. } => &[],
+        }
+    }
+
+    /// Whether the other stands where this one stands, whatever its value.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Member { path, .. }, Self::Member { path: other, .. }) => path == other,
+            (Self::Element { path, mark, .. }, Self::Element { path: other, mark: other_mark, .. }) => {
+                path == other && mark == other_mark
+            }
+            (Self::Section { .. }, Self::Section { .. }) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A file after an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Containers that were made, by their keys from the root.
+    pub made: Vec<Vec<String>>,
+}
+
+/// How an entry is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Not at all.
+    Absent,
+    /// As it has to be.
+    AsWritten,
+    /// With another value.
+    Different,
+    /// More than once.
+    Repeated,
+}
+
+/// Puts the entries in, each where it is not yet as it has to be; `None` is a file that is not there.
+///
+/// # Errors
+/// Where the file is not what its reader takes, or something else is in our place.
+pub fn insert(format: Format, bytes: Option<&[u8]>, entries: &[Entry]) -> Result<Edited, Refusal> {
+    edit(bytes.unwrap_or_default(), |text| match format {
+        Format::Json | Format::Jsonc => json::insert(format, text, entries),
+        Format::Toml => toml::insert(text, entries),
+        Format::Markdown => markdown::insert(text, entries).map(|text| (text, Vec::new())),
+    })
+}
+
+/// Takes the entries out, and those of the containers in `made` that are empty then.
+///
+/// # Errors
+/// As [`insert`].
+pub fn remove(
+    format: Format,
+    bytes: &[u8],
+    entries: &[Entry],
+    made: &[Vec<String>],
+) -> Result<Edited, Refusal> {
+    edit(bytes, |text| {
+        let text = match format {
+            Format::Json | Format::Jsonc => json::remove(format, text, entries, made),
+            Format::Toml => toml::remove(text, entries),
+            Format::Markdown => markdown::remove(text),
+        };
+        Ok((text?, Vec::new()))
+    })
+}
+
+/// How each entry is found.
+///
+/// # Errors
+/// As [`insert`].
+pub fn find(format: Format, bytes: &[u8], entries: &[Entry]) -> Result<Vec<Presence>, Refusal> {
+    let (_, text) = place::text(bytes)?;
+    match format {
+        Format::Json | Format::Jsonc => json::find(format, text, entries),
+        Format::Toml => toml::find(text, entries),
+        Format::Markdown => markdown::find(text, entries),
+    }
+}
+
+/// The file's value, for reading a setting; never written back.
+///
+/// # Errors
+/// Where it does not parse. Markdown has none.
+pub fn value(format: Format, bytes: &[u8]) -> Result<Value, Refusal> {
+    let (_, text) = place::text(bytes)?;
+    match format {
+        Format::Json | Format::Jsonc => json::value(format, text),
+        Format::Toml => toml::value(text),
+        Format::Markdown => Ok(Value::Null),
+    }
+}
+
+/// Whether nothing is left in the file.
+#[must_use]
+pub fn is_empty(format: Format, bytes: &[u8]) -> bool {
+    let Ok((_, text)) = place::text(bytes) else { return false };
+    match format {
+        Format::Json | Format::Jsonc => {
+            text.split_whitespace().collect::<String>() == "{}" || text.trim().is_empty()
+        }
+        Format::Toml | Format::Markdown => text.trim().is_empty(),
+    }
+}
+
+/// Edits the text behind a byte order mark, which stays.
+fn edit(
+    bytes: &[u8],
+    change: impl FnOnce(&str) -> Result<(String, Vec<Vec<String>>), Refusal>,
+) -> Result<Edited, Refusal> {
+    let (mark, text) = place::text(bytes)?;
+    let (text, made) = change(text)?;
+    Ok(Edited { bytes: [mark, text.as_bytes()].concat(), made })
+}

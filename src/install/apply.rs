@@ -1,0 +1,83 @@
+//! Applying a plan: the receipt first, then each file whole. What fails, or is stopped, is taken back.
+//!
+//! If the process dies here, each file is whole, old or new, and the receipt knows both: the next setup or
+//! uninstall ends right.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::plan::Change;
+use super::receipt::Receipt;
+use super::{Error, file};
+
+/// Applies the changes of one harness, or none of them.
+///
+/// # Errors
+/// Where a file cannot be written, changed since the plan, or `stop` was set; what was done is taken back.
+pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Result<(), Error> {
+    let before = receipt.clone();
+    // Records of files that will be there are written first, those of files that go are taken away last.
+    for change in changes.iter().filter(|change| change.record.is_some()) {
+        if let Some(original) = &change.original {
+            receipt.keep_original(original)?;
+        }
+        receipt.set(&change.real, change.record.clone());
+    }
+    if changes.iter().any(|change| change.record.is_some() && !change.is_nothing()) {
+        receipt.save().inspect_err(|_| *receipt = before.clone())?;
+    }
+    for (done, change) in changes.iter().enumerate() {
+        let step = if stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { make(change) };
+        if let Err(error) = step {
+            take_back(&changes[..=done], receipt, before);
+            return Err(error);
+        }
+    }
+    for change in changes.iter().filter(|change| change.record.is_none() && change.kept.is_none()) {
+        receipt.set(&change.real, None);
+    }
+    receipt.save()?;
+    receipt.sweep();
+    Ok(())
+}
+
+fn make(change: &Change) -> Result<(), Error> {
+    file::sweep(&change.real);
+    if change.is_nothing() {
+        if change.after.is_none() {
+            file::remove_directories(&change.directories);
+        }
+        return Ok(());
+    }
+    match (&change.before, &change.after) {
+        (before, Some(after)) => file::write(&change.real, before.as_deref(), after, change.mode),
+        (Some(before), None) => {
+            file::remove(&change.real, before)?;
+            file::remove_directories(&change.directories);
+            Ok(())
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+/// Makes the files what they were, the last first; one that somebody else changed meanwhile is theirs.
+pub fn take_back(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
+    for change in changes.iter().rev().filter(|change| !change.is_nothing()) {
+        let undone = match (&change.before, &change.after) {
+            (Some(before), after) => file::write(&change.real, after.as_deref(), before, change.mode_before),
+            (None, Some(after)) => {
+                file::remove(&change.real, after).map(|()| file::remove_directories(&change.directories))
+            }
+            (None, None) => Ok(()),
+        };
+        // The receipt stays as it is for what could not be undone: it knows how.
+        if undone.is_err() && file::find(&change.real).is_ok_and(|found| found.bytes == change.after) {
+            return;
+        }
+        if change.before.is_none() {
+            file::remove_directories(&change.directories);
+        }
+    }
+    *receipt = before;
+    // What the receipt says too much is told apart by the files' fingerprints.
+    let _ = receipt.save();
+}

@@ -1,0 +1,152 @@
+//! One file of another program: found behind its links, written whole beside itself and moved into place.
+//!
+//! Its mode and owner stay. A file that is not what the plan saw is not written.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Error, OnPath};
+
+/// Links that are followed from one path.
+const MOST_LINKS: usize = 40;
+
+/// A file as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Where it really is: behind every link.
+    pub(super) real: PathBuf,
+    /// Its bytes; `None` where there is none.
+    pub(super) bytes: Option<Vec<u8>>,
+    /// Its permission bits; what a new one would have where there is none.
+    pub(super) mode: u32,
+}
+
+/// Finds a file behind its links.
+pub(super) fn find(path: &Path) -> Result<Found, Error> {
+    let mut real = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::symlink_metadata(&real) {
+            Ok(metadata) if metadata.is_symlink() => {
+                let target = fs::read_link(&real).on("read", &real)?;
+                real = real.parent().unwrap_or(Path::new("/")).join(target);
+            }
+            Ok(metadata) if metadata.is_file() => {
+                // Links among the directories above it, too, so that one file has one name in the receipt.
+                let real = fs::canonicalize(&real).on("read", &real)?;
+                let bytes = Some(fs::read(&real).on("read", &real)?);
+                return Ok(Found { real, bytes, mode: metadata.permissions().mode() & 0o7777 });
+            }
+            Ok(_) => return Err(Error::NoFile { path: path.to_owned() }),
+            // A link that leads nowhere was meant for a file that somebody took away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && real != path => {
+                return Err(Error::NoFile { path: path.to_owned() });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Found { real: settled(&real), bytes: None, mode: 0o600 });
+            }
+            Err(error) => return Err(error).on("read", &real),
+        }
+    }
+    Err(Error::NoFile { path: path.to_owned() })
+}
+
+/// The path with the links of those directories resolved that are there.
+fn settled(path: &Path) -> PathBuf {
+    for above in path.ancestors().skip(1) {
+        if let (Ok(real), Ok(rest)) = (fs::canonicalize(above), path.strip_prefix(above)) {
+            return real.join(rest);
+        }
+    }
+    path.to_owned()
+}
+
+/// The directories above a path that are not there, the outermost first.
+pub(super) fn missing_directories(path: &Path) -> Vec<PathBuf> {
+    let mut missing: Vec<_> =
+        path.ancestors().skip(1).take_while(|above| !above.exists()).map(Path::to_owned).collect();
+    missing.reverse();
+    missing
+}
+
+/// Writes a file whole, if it still is what `before` says: the temporary file beside it is on the disk
+/// before it is moved into place.
+pub(super) fn write(real: &Path, before: Option<&[u8]>, after: &[u8], mode: u32) -> Result<(), Error> {
+    let directory = real.parent().unwrap_or(real);
+    crate::spool::local::files::make_directory(directory).map_err(io::Error::other).on("make", directory)?;
+    let beside = temporary(real);
+    let written = write_beside(&beside, real, after, mode).and_then(|()| {
+        check_unchanged(real, before)?;
+        fs::rename(&beside, real).on("write", real)
+    });
+    if written.is_err() {
+        // Half a file is worth nothing; if it cannot be removed either, the next setup does it.
+        let _ = fs::remove_file(&beside);
+    }
+    written?;
+    sync_directory(directory)
+}
+
+/// Removes a file, if it still is what `before` says.
+pub(super) fn remove(real: &Path, before: &[u8]) -> Result<(), Error> {
+    check_unchanged(real, Some(before))?;
+    fs::remove_file(real).on("remove", real)?;
+    sync_directory(real.parent().unwrap_or(real))
+}
+
+/// Removes those of the directories that are empty, the innermost first.
+pub(super) fn remove_directories(directories: &[PathBuf]) {
+    for directory in directories.iter().rev() {
+        // Whoever put something into it since keeps it.
+        let _ = fs::remove_dir(directory);
+    }
+}
+
+/// Removes what a killed writer left beside a file.
+pub(super) fn sweep(real: &Path) {
+    let (Some(directory), Some(name)) = (real.parent(), real.file_name()) else { return };
+    let start = format!(".{}.bch-", name.to_string_lossy());
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(&start) && name.ends_with(".tmp") {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn temporary(real: &Path) -> PathBuf {
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    real.with_file_name(format!(".{name}.bch-{}.tmp", uuid::Uuid::new_v4().as_simple()))
+}
+
+fn write_beside(beside: &Path, real: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let mut file =
+        File::options().write(true).create_new(true).mode(0o600).open(beside).on("write", beside)?;
+    file.write_all(bytes).on("write", beside)?;
+    if let Ok(metadata) = fs::metadata(real) {
+        let owner = (metadata.uid(), metadata.gid());
+        let ours = file.metadata().on("read", beside)?;
+        if owner != (ours.uid(), ours.gid()) {
+            // Only root may give a file away; anybody else keeps the file as their own.
+            let (uid, gid) = (rustix::fs::Uid::from_raw(owner.0), rustix::fs::Gid::from_raw(owner.1));
+            let _ = rustix::fs::fchown(&file, Some(uid), Some(gid));
+        }
+    }
+    file.set_permissions(fs::Permissions::from_mode(mode)).on("write", beside)?;
+    file.sync_all().on("write", beside)
+}
+
+fn check_unchanged(real: &Path, before: Option<&[u8]>) -> Result<(), Error> {
+    let now = match fs::read(real) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).on("read", real),
+    };
+    if now.as_deref() == before { Ok(()) } else { Err(Error::Changed { path: real.to_owned() }) }
+}
+
+fn sync_directory(directory: &Path) -> Result<(), Error> {
+    crate::spool::local::files::sync_directory(directory).map_err(io::Error::other).on("write", directory)
+}

@@ -1,0 +1,145 @@
+//! Putting our entries into other programs' files, and taking them out again.
+//!
+//! A harness [wishes](Wish) for entries and files. A [plan](plan::Plan) says what that changes, as data, so
+//! that a dry run is free. [Applying](apply::apply) it makes the receipt durable first, then writes each file
+//! whole. Uninstalling is a plan too, made from the receipt. What text an entry makes is `crate::edit`'s.
+
+pub mod apply;
+mod file;
+pub mod plan;
+pub mod receipt;
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::edit::{Entry, Format, Refusal};
+
+/// What a harness needs in one file, so that mail reaches it.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The harness's id, or [`PROGRAMS`].
+    pub owner: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What has to be in it.
+    pub content: Content,
+}
+
+/// What has to be in a file.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Entries of ours in a file of the user's.
+    Entries {
+        /// How the file is written.
+        format: Format,
+        /// What is ours in it.
+        entries: Vec<Entry>,
+    },
+    /// A file that is ours alone.
+    Whole {
+        /// All of it.
+        bytes: Vec<u8>,
+        /// Whether it is a program.
+        is_program: bool,
+    },
+}
+
+/// The owner of the programs that all harnesses start.
+pub const PROGRAMS: &str = "programs";
+
+/// The SHA-256 of a file's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::{Digest, Sha256};
+        Self(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a file is left as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused it.
+    #[error("could not {verb} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not what the editor can keep whole.
+    #[error("{}:{}:{}: {refusal}", path.display(), refusal.line, refusal.column)]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, and why.
+        refusal: Refusal,
+    },
+    /// Somebody else's file is where ours should be.
+    #[error("{} is there already, and is not ours", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It changed between the plan and the write.
+    #[error("{} was changed by another program just now", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A link without a file at its end, or something else that is no file.
+    #[error("{} is no file", path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The receipt cannot be read.
+    #[error("{} is damaged: {reason}", path.display())]
+    Receipt {
+        /// The receipt.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
+    /// The user stopped it.
+    #[error("stopped; everything is as it was")]
+    Stopped,
+}
+
+impl Error {
+    /// A command that mends it, or tells more.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { path, refusal } => refusal.hint(path),
+            Self::NotOurs { path } => Some(format!("mv {0} {0}.mine && bch setup", path.display())),
+            Self::Changed { .. } | Self::Stopped => Some("bch setup".into()),
+            Self::NoFile { path } => Some(format!("ls -l {}", path.display())),
+            Self::Receipt { path, .. } => Some(format!("mv {0} {0}.damaged && bch setup", path.display())),
+            Self::Io { path, .. } => Some(format!("ls -ld {}", path.parent().unwrap_or(path).display())),
+        }
+    }
+}
+
+trait OnPath<T> {
+    fn on(self, verb: &'static str, path: &std::path::Path) -> Result<T, Error>;
+}
+
+impl<T, E: Into<io::Error>> OnPath<T> for Result<T, E> {
+    fn on(self, verb: &'static str, path: &std::path::Path) -> Result<T, Error> {
+        self.map_err(|source| Error::Io { verb, path: path.to_owned(), source: source.into() })
+    }
+}

@@ -1,0 +1,177 @@
+//! The receipt: for each file that setup wrote, what it was before, so that uninstall can give back the
+//! same bytes. It is durable before the first file is touched.
+//!
+//! ```text
+//! ${XDG_DATA_HOME:-~/.local/share}/backchannel/receipt.json   0600
+//! ${XDG_DATA_HOME:-~/.local/share}/backchannel/originals/<sha256>
+//! ```
+//!
+//! A record does not say whether its file was written yet: the file's own bytes tell, by their fingerprint.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Fingerprint, OnPath};
+use crate::edit::{Entry, Format};
+use crate::spool::local::files;
+
+/// What was done to one file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The harness that wished for it.
+    pub owner: String,
+    /// The file as the harness names it.
+    pub path: PathBuf,
+    /// The file behind its links.
+    pub real: PathBuf,
+    /// The bytes before; `None` where there was no file.
+    pub original: Option<Fingerprint>,
+    /// Its permission bits before.
+    pub mode: u32,
+    /// The bytes that were written.
+    pub written: Fingerprint,
+    /// What is ours in it; `None` where all of it is.
+    pub entries: Option<Entries>,
+    /// Directories that were made for it, the outermost first.
+    #[serde(default)]
+    pub directories: Vec<PathBuf>,
+}
+
+/// What is ours in a file of the user's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entries {
+    /// How the file is written.
+    pub format: Format,
+    /// Our entries.
+    pub entries: Vec<Entry>,
+    /// Containers that were made for them.
+    pub made: Vec<Vec<String>>,
+}
+
+/// All records, and where they are kept.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    directory: PathBuf,
+    contents: Contents,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Contents {
+    /// The version that wrote it.
+    version: String,
+    /// Environment variables that moved a harness's directory, as setup found them.
+    environment: BTreeMap<String, PathBuf>,
+    records: Vec<Record>,
+}
+
+impl Receipt {
+    /// Loads the receipt in our directory of data; none is an empty one.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be read.
+    pub fn load(directory: &Path) -> Result<Self, Error> {
+        let path = directory.join("receipt.json");
+        let contents = match files::read(&path).on("read", &path)? {
+            None => Contents::default(),
+            Some(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| Error::Receipt { path, reason: error.to_string() })?,
+        };
+        Ok(Self { directory: directory.to_owned(), contents })
+    }
+
+    /// The record of the file that is really here.
+    #[must_use]
+    pub fn record(&self, real: &Path) -> Option<&Record> {
+        self.contents.records.iter().find(|record| record.real == real)
+    }
+
+    /// All records, in the order of their writing.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.contents.records
+    }
+
+    /// The environment variables that setup found.
+    #[must_use]
+    pub fn environment(&self) -> &BTreeMap<String, PathBuf> {
+        &self.contents.environment
+    }
+
+    /// Remembers an environment variable that moves a harness's directory.
+    pub fn remember_variable(&mut self, name: &str, value: &Path) {
+        self.contents.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The bytes that a record's file had; `None` where they are lost, or do not fit their name.
+    #[must_use]
+    pub fn original(&self, fingerprint: &Fingerprint) -> Option<Vec<u8>> {
+        let bytes = fs::read(self.original_path(fingerprint)).ok()?;
+        (Fingerprint::of(&bytes) == *fingerprint).then_some(bytes)
+    }
+
+    fn original_path(&self, fingerprint: &Fingerprint) -> PathBuf {
+        self.directory.join("originals").join(fingerprint.as_str())
+    }
+
+    /// Keeps a file's bytes, on the disk.
+    pub(super) fn keep_original(&self, bytes: &[u8]) -> Result<Fingerprint, Error> {
+        let fingerprint = Fingerprint::of(bytes);
+        let path = self.original_path(&fingerprint);
+        if self.original(&fingerprint).is_none() {
+            files::replace(&path, bytes).map_err(io::Error::other).on("write", &path)?;
+        }
+        Ok(fingerprint)
+    }
+
+    /// Puts a record in the place of the one of the same file, or takes that away.
+    pub(super) fn set(&mut self, real: &Path, record: Option<Record>) {
+        let place = self.contents.records.iter().position(|other| other.real == real);
+        match (place, record) {
+            (Some(place), Some(record)) => self.contents.records[place] = record,
+            (Some(place), None) => drop(self.contents.records.remove(place)),
+            (None, Some(record)) => self.contents.records.push(record),
+            (None, None) => {}
+        }
+    }
+
+    /// Writes the receipt, on the disk; an empty one leaves no file.
+    pub(super) fn save(&mut self) -> Result<(), Error> {
+        let path = self.directory.join("receipt.json");
+        if self.contents.records.is_empty() {
+            let _ = fs::remove_dir_all(self.directory.join("originals"));
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).on("remove", &path),
+                _ => Ok(()),
+            };
+        }
+        env!("CARGO_PKG_VERSION").clone_into(&mut self.contents.version);
+        let mut text = serde_json::to_string_pretty(&self.contents).unwrap_or_default();
+        text.push('\n');
+        files::replace(&path, text.as_bytes()).map_err(io::Error::other).on("write", &path)
+    }
+
+    /// Removes originals that no record names.
+    pub(super) fn sweep(&self) {
+        let named: HashSet<_> = self
+            .records()
+            .iter()
+            .filter_map(|record| record.original.as_ref())
+            .map(Fingerprint::as_str)
+            .collect();
+        for name in files::names(&self.directory.join("originals")).unwrap_or_default() {
+            if !named.contains(name.as_str()) {
+                let _ = fs::remove_file(self.directory.join("originals").join(name));
+            }
+        }
+    }
+
+    /// Our directory of data.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
