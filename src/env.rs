@@ -14,6 +14,8 @@ use jiff::Timestamp;
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     made: Option<Made>,
+    /// Variables as they were at another time.
+    remembered: BTreeMap<String, PathBuf>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -28,7 +30,7 @@ impl Env {
     /// The real surroundings.
     #[must_use]
     pub fn system() -> Self {
-        Self { made: None }
+        Self::default()
     }
 
     /// Surroundings made for a test: these variables, this working directory, a clock that stands still.
@@ -36,7 +38,16 @@ impl Env {
     pub fn made(variables: &[(&str, &str)], directory: impl Into<PathBuf>, now: Timestamp) -> Self {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
         let clock = Arc::new(AtomicI64::new(now.as_millisecond()));
-        Self { made: Some(Made { variables, directory: directory.into(), clock }) }
+        let made = Some(Made { variables, directory: directory.into(), clock });
+        Self { made, remembered: BTreeMap::new() }
+    }
+
+    /// The same surroundings, with these variables where they are not set.
+    #[must_use]
+    pub fn with(&self, variables: &BTreeMap<String, PathBuf>) -> Self {
+        let mut env = self.clone();
+        env.remembered.extend(variables.clone());
+        env
     }
 
     /// Moves the clock of made surroundings and of all their clones; the real clock stays.
@@ -54,7 +65,8 @@ impl Env {
             Some(made) => made.variables.get(name).cloned(),
             None => std::env::var_os(name),
         };
-        value.filter(|value| !value.is_empty())
+        let remembered = || self.remembered.get(name).map(|value| value.clone().into_os_string());
+        value.or_else(remembered).filter(|value| !value.is_empty())
     }
 
     /// The same, where it is UTF-8.
@@ -73,10 +85,36 @@ impl Env {
         }
     }
 
+    /// The user's home directory.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.variable("HOME").map(PathBuf::from)
+    }
+
     /// `$HOME/.backchannel`, where nothing names another home.
     #[must_use]
     pub fn default_home(&self) -> Option<PathBuf> {
-        Some(PathBuf::from(self.variable("HOME")?).join(".backchannel"))
+        Some(self.home()?.join(".backchannel"))
+    }
+
+    /// Our directory of data, outside the mail (XDG Base Directory Specification).
+    #[must_use]
+    pub fn data_directory(&self) -> Option<PathBuf> {
+        let base = self.variable("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        Some(base.or_else(|| Some(self.home()?.join(".local/share")))?.join("backchannel"))
+    }
+
+    /// The program that runs.
+    #[must_use]
+    pub fn program(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
+    /// The file that a program's name means on the search path.
+    #[must_use]
+    pub fn find_program(&self, name: &str) -> Option<PathBuf> {
+        let directories = self.variable("PATH")?;
+        std::env::split_paths(&directories).map(|directory| directory.join(name)).find(|path| path.is_file())
     }
 
     /// The time of day.

@@ -13,3 +13,6 @@ pub mod install;
 pub mod message;
 pub mod repository;
 pub mod spool;
+
+/// What an agent learns of us: the skill, with its front matter.
+pub const SKILL: &str = include_str!("../SKILL.md");

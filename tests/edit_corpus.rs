@@ -30,7 +30,7 @@ fn element(path: &[&str], value: serde_json::Value) -> Entry {
 }
 
 fn member(path: &[&str], value: serde_json::Value) -> Entry {
-    Entry::Member { path: path.iter().map(|key| (*key).to_owned()).collect(), value }
+    Entry::Member { path: path.iter().map(|key| (*key).to_owned()).collect(), value, mark: None }
 }
 
 fn entries(format: Format) -> Vec<Entry> {

@@ -76,6 +76,10 @@ pub(super) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Configure the harnesses on this machine
+    Setup(SetupArguments),
+    /// Take everything of ours out of the harnesses again
+    Uninstall(PlanArguments),
     /// Play the story in a throw-away home
     Demo,
 }
@@ -144,6 +148,37 @@ pub(super) struct WatchArguments {
     pub(super) take: bool,
     #[command(flatten)]
     pub(super) scope: ScopeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    /// These harnesses alone
+    #[arg(long, value_delimiter = ',', value_name = "ID,…")]
+    pub(super) only: Option<Vec<String>>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Ask nothing
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetupArguments {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    /// A folder of ours that the harness loads, or the harness's own files
+    #[arg(long, value_enum)]
+    pub(super) vehicle: Option<VehicleArgument>,
+    /// Allow our MCP tools in advance
+    #[arg(long)]
+    pub(super) approve_tools: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum VehicleArgument {
+    Folder,
+    Settings,
 }
 
 impl Arguments {

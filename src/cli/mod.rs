@@ -7,6 +7,7 @@ mod directory;
 mod identity;
 mod output;
 mod send;
+mod setup;
 mod watch;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use clap::Parser;
 
 use crate::config::{self, Config};
 use crate::env::Env;
+use crate::install;
 use crate::message::{AgentName, Context};
 use crate::repository;
 use crate::spool::local::LocalSpool;
@@ -37,6 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode
     };
     match dispatch(arguments, env) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Silent>() => ExitCode::FAILURE,
         Err(error) => {
             output::remark("error", &format!("{error:#}"));
             if let Some(hint) = hint(&error) {
@@ -63,6 +66,8 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Unsub { channel } => directory::unsubscribe(&channel, env),
         Command::Agents => directory::agents(json, env),
         Command::Channels => directory::channels(json, env),
+        Command::Setup(arguments) => setup::setup(&arguments, json, env),
+        Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
         Command::Demo => demo::demo(env),
     }
 }
@@ -81,6 +86,11 @@ struct Mistake {
     hint: String,
 }
 
+/// A failure of which everything has been said.
+#[derive(Debug, thiserror::Error)]
+#[error("it failed")]
+struct Silent;
+
 fn mistake(problem: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Mistake { problem: problem.into(), hint: hint.into() }.into()
 }
@@ -94,6 +104,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .downcast_ref::<spool::Error>()
             .and_then(spool::Error::hint)
             .or_else(|| cause.downcast_ref::<config::Error>().and_then(config::Error::hint))
+            .or_else(|| cause.downcast_ref::<install::Error>().and_then(install::Error::hint))
     })
 }
 

@@ -5,7 +5,7 @@ use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectPr
 use serde_json::Value;
 
 use super::place::{Reason, Refusal};
-use super::{Entry, Format, Presence};
+use super::{Entry, Format, Presence, bears};
 
 fn options(format: Format) -> ParseOptions {
     ParseOptions {
@@ -139,16 +139,6 @@ fn input(value: &Value) -> CstInputValue {
     }
 }
 
-/// Whether a string anywhere in the value contains the mark.
-fn bears(value: &Value, mark: &str) -> bool {
-    match value {
-        Value::String(text) => text.contains(mark),
-        Value::Array(values) => values.iter().any(|value| bears(value, mark)),
-        Value::Object(fields) => fields.values().any(|value| bears(value, mark)),
-        _ => false,
-    }
-}
-
 /// What is ours in an array: an element, or a part of one that a user put together with their own.
 enum Ours {
     Whole(CstNode),
@@ -230,7 +220,7 @@ pub(super) fn insert(
     let mut made = Vec::new();
     for entry in entries {
         match entry {
-            Entry::Member { path, value } => {
+            Entry::Member { path, value, .. } => {
                 let Some((key, above)) = path.split_last() else { continue };
                 let object = document.make_object(above, &mut made)?;
                 match document.property(&object, key)? {
@@ -264,7 +254,7 @@ pub(super) fn insert(
                     }
                 }
             }
-            Entry::Section { .. } => {}
+            Entry::Section { .. } | Entry::Heading { .. } => {}
         }
     }
     let mut edited = document.root.to_string();
@@ -285,10 +275,14 @@ pub(super) fn remove(
     document.object()?;
     for entry in entries {
         match entry {
-            Entry::Member { path, .. } => {
+            Entry::Member { path, mark, .. } => {
                 let Some((key, above)) = path.split_last() else { continue };
                 if let Some(object) = document.find_object(above)?
                     && let Some(property) = document.property(&object, key)?
+                    && mark.as_ref().is_none_or(|mark| {
+                        let value = property.value().and_then(|value| value.to_serde_value());
+                        value.is_some_and(|value| bears(&value, mark))
+                    })
                 {
                     property.remove();
                 }
@@ -298,7 +292,7 @@ pub(super) fn remove(
                     ours(&array, mark).into_iter().for_each(Ours::remove);
                 }
             }
-            Entry::Section { .. } => {}
+            Entry::Section { .. } | Entry::Heading { .. } => {}
         }
     }
     let mut made: Vec<_> = made.iter().filter(|path| !path.is_empty()).collect();
@@ -331,7 +325,7 @@ pub(super) fn find(format: Format, text: &str, entries: &[Entry]) -> Result<Vec<
     entries
         .iter()
         .map(|entry| match entry {
-            Entry::Member { path, value } => {
+            Entry::Member { path, value, .. } => {
                 let Some((key, above)) = path.split_last() else { return Ok(Presence::Absent) };
                 let Some(object) = document.find_object(above)? else { return Ok(Presence::Absent) };
                 let found = document.property(&object, key)?.and_then(|property| property.value());
@@ -351,7 +345,7 @@ pub(super) fn find(format: Format, text: &str, entries: &[Entry]) -> Result<Vec<
                     _ => Presence::Repeated,
                 })
             }
-            Entry::Section { .. } => Ok(Presence::Absent),
+            Entry::Section { .. } | Entry::Heading { .. } => Ok(Presence::Absent),
         })
         .collect()
 }

@@ -89,9 +89,40 @@ pub(super) fn insert(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
     Ok([text, &separator, &wanted].concat())
 }
 
-/// Takes the section out, with one empty line before it.
-pub(super) fn remove(text: &str) -> Result<String, Refusal> {
-    let Some(place) = section(text)? else { return Ok(text.to_owned()) };
+/// Takes the sections out, each with one empty line before it.
+pub(super) fn remove(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
+    let mut edited = text.to_owned();
+    for entry in entries {
+        let place = match entry {
+            Entry::Section { .. } => section(&edited)?,
+            Entry::Heading { line } => under_heading(&edited, line),
+            _ => None,
+        };
+        if let Some(place) = place {
+            edited = without(&edited, &place);
+        }
+    }
+    Ok(edited)
+}
+
+/// The section under a heading: to the next one of its level or above.
+fn under_heading(text: &str, heading: &str) -> Option<std::ops::Range<usize>> {
+    let level = |line: &str| line.bytes().take_while(|byte| *byte == b'#').count();
+    let (mut start, mut offset) = (None, 0);
+    for line in text.split_inclusive('\n') {
+        match start {
+            None if line.trim_end() == heading => start = Some(offset),
+            Some(start) if (1..=level(heading)).contains(&level(line)) || line.starts_with(BEGIN_MARK) => {
+                return Some(start..offset);
+            }
+            _ => {}
+        }
+        offset += line.len();
+    }
+    Some(start?..offset)
+}
+
+fn without(text: &str, place: &std::ops::Range<usize>) -> String {
     let before = &text[..place.start];
     let shorter = before.strip_suffix('\n').map(|rest| rest.strip_suffix('\r').unwrap_or(rest));
     // Only an empty line is taken: the line before it keeps its end.
@@ -99,7 +130,7 @@ pub(super) fn remove(text: &str) -> Result<String, Refusal> {
         Some(rest) if rest.is_empty() || rest.ends_with('\n') => rest,
         _ => before,
     };
-    Ok([before, &text[place.end..]].concat())
+    [before, &text[place.end..]].concat()
 }
 
 pub(super) fn find(text: &str, entries: &[Entry]) -> Result<Vec<Presence>, Refusal> {
@@ -108,7 +139,8 @@ pub(super) fn find(text: &str, entries: &[Entry]) -> Result<Vec<Presence>, Refus
     let wanted = wanted(entries, "\n").unwrap_or_default();
     Ok(entries
         .iter()
-        .map(|_| match found {
+        .map(|entry| match found {
+            _ if !matches!(entry, Entry::Section { .. }) => Presence::Absent,
             None => Presence::Absent,
             Some(text) if normal(text) == normal(&wanted) => Presence::AsWritten,
             Some(_) => Presence::Different,

@@ -37,6 +37,9 @@ pub enum Entry {
         path: Vec<String>,
         /// What it has to be.
         value: Value,
+        /// Where it is given, a member is taken out only if a string in it contains this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<String>,
     },
     /// An element of an array, recognised by a text in it that survives a reformatting.
     Element {
@@ -52,6 +55,21 @@ pub enum Entry {
         /// Its text.
         text: String,
     },
+    /// A section of a Markdown file under this line, without marks; only ever taken out.
+    Heading {
+        /// The whole line.
+        line: String,
+    },
+}
+
+/// Whether a string anywhere in the value contains the mark.
+fn bears(value: &Value, mark: &str) -> bool {
+    match value {
+        Value::String(text) => text.contains(mark),
+        Value::Array(values) => values.iter().any(|value| bears(value, mark)),
+        Value::Object(fields) => fields.values().any(|value| bears(value, mark)),
+        _ => false,
+    }
 }
 
 impl Entry {
@@ -61,7 +79,7 @@ impl Entry {
         match self {
             Self::Member { path, .. } => path.split_last().map_or(&[], |(_, container)| container),
             Self::Element { path, .. } => path,
-            Self::Section { .. } => &[],
+            Self::Section { .. } | Self::Heading { .. } => &[],
         }
     }
 
@@ -127,7 +145,7 @@ pub fn remove(
         let text = match format {
             Format::Json | Format::Jsonc => json::remove(format, text, entries, made),
             Format::Toml => toml::remove(text, entries),
-            Format::Markdown => markdown::remove(text),
+            Format::Markdown => markdown::remove(text, entries),
         };
         Ok((text?, Vec::new()))
     })

@@ -5,7 +5,7 @@ use serde_json::Value;
 use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike};
 
 use super::place::{Reason, Refusal};
-use super::{Entry, Presence};
+use super::{Entry, Presence, bears};
 
 fn parse(text: &str) -> Result<Document<&str>, Refusal> {
     Document::parse(text).map_err(|error| {
@@ -116,7 +116,7 @@ fn with_line_ends(edited: &str, text: &str) -> Result<String, Refusal> {
 pub(super) fn insert(text: &str, entries: &[Entry]) -> Result<(String, Vec<Vec<String>>), Refusal> {
     let (mut edited, mut made) = (text.to_owned(), Vec::new());
     for entry in entries {
-        let Entry::Member { path, value } = entry else { continue };
+        let Entry::Member { path, value, .. } = entry else { continue };
         let Some((_, above)) = path.split_last() else { continue };
         let document = parse(&edited)?;
         match find_item(&document, &edited, path)? {
@@ -217,7 +217,11 @@ pub(super) fn remove(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
     let mut edited = text.to_owned();
     parse(text)?;
     for entry in entries {
-        if let Entry::Member { path, .. } = entry {
+        let Entry::Member { path, mark, .. } = entry else { continue };
+        let document = parse(&edited)?;
+        let value = find_item(&document, &edited, path)?.map(json_value);
+        let is_ours = value.is_some_and(|value| mark.as_ref().is_none_or(|mark| bears(&value, mark)));
+        if is_ours {
             edited = cut(&edited, path)?;
         }
     }
@@ -230,7 +234,7 @@ pub(super) fn find(text: &str, entries: &[Entry]) -> Result<Vec<Presence>, Refus
     entries
         .iter()
         .map(|entry| match entry {
-            Entry::Member { path, value } => Ok(match find_item(&document, text, path)? {
+            Entry::Member { path, value, .. } => Ok(match find_item(&document, text, path)? {
                 None => Presence::Absent,
                 Some(item) if json_value(item) == *value => Presence::AsWritten,
                 Some(_) => Presence::Different,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::Installation;
 use super::transcript;
 use crate::env::Env;
 
@@ -41,6 +42,8 @@ pub struct Manifest {
     pub process: Option<String>,
     /// Where the harness writes its conversation, for one whose events alone prove too little.
     pub transcript: Option<TranscriptFacts>,
+    /// Where its files are, and what of ours goes into them.
+    pub install: Installation,
     /// The hook events that matter.
     pub events: Vec<Event>,
 }
@@ -114,6 +117,8 @@ pub struct Event {
     pub gives: Gives,
     /// What it proves of what was shown before.
     pub proves: Proves,
+    /// The time-out that its hook is given, in seconds; 10 where nothing is said.
+    pub timeout: Option<u64>,
     /// Payload fields that must be there at this event, in place of the harness's usual ones.
     pub payload: Option<Vec<String>>,
 }

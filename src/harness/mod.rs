@@ -2,8 +2,10 @@
 
 mod claude_code;
 mod gemini_cli;
+mod installation;
 mod manifest;
 mod transcript;
 
-pub use manifest::{Event, Gives, Manifest, Proves, TranscriptFacts};
+pub use installation::{Folder, Installation, Instructions, Place, Tools};
+pub use manifest::{Event, Gives, Manifest, Proves, TimeoutUnit, TranscriptFacts};
 pub use transcript::Transcript;

@@ -6,8 +6,11 @@
 
 pub mod apply;
 mod file;
+pub mod first_version;
 pub mod plan;
 pub mod receipt;
+pub mod setup;
+pub mod wishes;
 
 use std::io;
 use std::path::PathBuf;
@@ -36,6 +39,8 @@ pub enum Content {
         format: Format,
         /// What is ours in it.
         entries: Vec<Entry>,
+        /// What the first version of backchannel put there.
+        outdated: Vec<Entry>,
     },
     /// A file that is ours alone.
     Whole {
@@ -43,6 +48,11 @@ pub enum Content {
         bytes: Vec<u8>,
         /// Whether it is a program.
         is_program: bool,
+    },
+    /// No file: the first version's, told by a text in it.
+    Gone {
+        /// What only that version wrote.
+        mark: String,
     },
 }
 

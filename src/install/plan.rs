@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use super::file::{self, Found};
 use super::receipt::{Entries, Receipt, Record};
-use super::{Content, Error, Fingerprint, Wish, file};
-use crate::edit::{self, Entry, Format};
+use super::{Content, Error, Fingerprint, Wish, first_version};
+use crate::edit::{self, Edited, Entry, Format};
 
 /// One file, before and after.
 #[derive(Debug, Clone)]
@@ -30,147 +31,207 @@ pub struct Change {
     pub(super) record: Option<Record>,
     /// The original that the record names.
     pub(super) original: Option<Vec<u8>>,
-    /// Why the file stays, where it should go.
-    pub kept: Option<String>,
+    /// Why the file stays, where it should change.
+    pub kept: Option<&'static str>,
 }
 
+/// Why a file of ours that its user changed is left to them.
+const CHANGED: &str = "you changed it since setup";
+
 impl Change {
+    fn nothing(owner: &str, path: PathBuf, found: &Found) -> Self {
+        Self {
+            owner: owner.to_owned(),
+            path,
+            real: found.real.clone(),
+            before: found.bytes.clone(),
+            after: found.bytes.clone(),
+            mode: found.mode,
+            mode_before: found.mode,
+            directories: Vec::new(),
+            record: None,
+            original: None,
+            kept: None,
+        }
+    }
+
     /// Whether the file stays as it is.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.before == self.after && self.mode == self.mode_before
+        self.before == self.after && (self.mode == self.mode_before || self.after.is_none())
     }
 
-    /// The change as a unified diff, without a line where there is none.
+    /// The change as a unified diff.
     #[must_use]
     pub fn diff(&self) -> String {
-        let text = |bytes: &Option<Vec<u8>>| {
-            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
-        };
-        let (before, after) = (text(&self.before), text(&self.after));
         let name = self.path.display().to_string();
         let side =
             |bytes: &Option<Vec<u8>>| if bytes.is_some() { name.clone() } else { "/dev/null".to_owned() };
-        similar::TextDiff::from_lines(&before, &after)
-            .unified_diff()
-            .header(&side(&self.before), &side(&self.after))
-            .to_string()
+        let text = |bytes: &Option<Vec<u8>>| {
+            String::from_utf8(bytes.clone().unwrap_or_default()).map_err(|error| error.as_bytes().len())
+        };
+        match (text(&self.before), text(&self.after)) {
+            (Ok(before), Ok(after)) => similar::TextDiff::from_lines(&before, &after)
+                .unified_diff()
+                .header(&side(&self.before), &side(&self.after))
+                .to_string(),
+            (_, after) => {
+                let size = after.map_or_else(|size| size, |text| text.len());
+                format!(
+                    "--- {}\n+++ {}\n(a program of {size} bytes)\n",
+                    side(&self.before),
+                    side(&self.after)
+                )
+            }
+        }
     }
 }
 
-/// What these wishes change.
+/// What these wishes change. What the receipt has of the same owner beyond them is taken out.
 ///
 /// # Errors
 /// Where one of the files cannot be read, or is not what an editor can keep whole: none is to be written then.
-pub fn install(wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Change>, Error> {
-    wishes.iter().map(|wish| wished(wish, receipt)).collect()
+pub fn install(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Change>, Error> {
+    let mut changes = wishes.iter().map(|wish| wished(wish, receipt)).collect::<Result<Vec<_>, _>>()?;
+    let is_wished = |record: &&Record| changes.iter().any(|change| change.real == record.real);
+    let surplus: Vec<_> =
+        receipt.records().iter().filter(|record| record.owner == owner && !is_wished(record)).collect();
+    for record in surplus {
+        changes.push(revert(record, receipt)?);
+    }
+    Ok(changes)
 }
 
 fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
     let found = file::find(&wish.path)?;
     let record = receipt.record(&found.real);
-    let directories = match record {
+    let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
+    change.record = record.cloned();
+    change.directories = match record {
         Some(record) => record.directories.clone(),
         None => file::missing_directories(&found.real),
     };
-    let mut change = Change {
-        owner: wish.owner.clone(),
-        path: wish.path.clone(),
-        real: found.real.clone(),
-        before: found.bytes.clone(),
-        after: found.bytes.clone(),
-        mode: found.mode,
-        mode_before: found.mode,
-        directories,
-        record: record.cloned(),
-        original: None,
-        kept: None,
-    };
-    // Bytes that are ours alone stand for what was there before us.
-    let is_as_written =
-        |record: &&Record| found.bytes.as_ref().is_some_and(|bytes| Fingerprint::of(bytes) == record.written);
-    let untouched = record.filter(is_as_written);
-    let entries = match &wish.content {
+    // What nobody touched since setup stands for what was there before it.
+    let is_untouched = |record: &&Record| found.bytes.as_deref().map(Fingerprint::of) == record.written;
+    let untouched = record.filter(is_untouched);
+    let (original, entries) = match &wish.content {
         Content::Whole { bytes, is_program } => {
-            let is_ours = found.bytes.is_none()
-                || untouched.is_some()
-                || *is_program
-                || found.bytes.as_ref() == Some(bytes);
-            if !is_ours {
-                if record.is_some() {
-                    change.kept = Some("you changed it since setup".into());
+            let is_known =
+                found.bytes.is_none() || untouched.is_some() || found.bytes.as_ref() == Some(bytes);
+            if !is_known && !is_program {
+                let Some(first_version) = found.bytes.clone().filter(|bytes| is_first_version(bytes)) else {
+                    if record.is_none() {
+                        return Err(Error::NotOurs { path: wish.path.clone() });
+                    }
+                    change.kept = Some(CHANGED);
                     return Ok(change);
-                }
-                return Err(Error::NotOurs { path: wish.path.clone() });
+                };
+                change.after = Some(bytes.clone());
+                (Some(first_version), None)
+            } else {
+                change.mode = if *is_program { 0o755 } else { found.mode };
+                change.after = Some(bytes.clone());
+                let kept = untouched.and_then(|record| record.original.as_ref());
+                (kept.and_then(|original| receipt.original(original)), None)
             }
-            change.mode = if *is_program { 0o755 } else { found.mode };
-            change.after = Some(bytes.clone());
-            None
         }
-        Content::Entries { format, entries } => {
+        Content::Entries { format, entries, outdated } => {
+            if entries.is_empty() && !has_any(*format, found.bytes.as_deref(), outdated) && record.is_none() {
+                return Ok(change);
+            }
             let refused = |refusal| Error::Refused { path: wish.path.clone(), refusal };
-            let base = match untouched {
-                Some(record) => match &record.original {
-                    None => Some(None),
-                    Some(fingerprint) => receipt.original(fingerprint).map(Some),
-                },
+            let base = match untouched.map(|record| record.original.as_ref()) {
+                Some(None) => Some(None),
+                Some(Some(original)) => receipt.original(original).map(Some),
                 None => None,
             };
             let (original, edited) = match base {
                 Some(original) => {
-                    let edited = edit::insert(*format, original.as_deref(), entries).map_err(refused)?;
+                    let edited = put_in(*format, original.as_deref(), entries, outdated).map_err(refused)?;
                     (original, edited)
                 }
                 None => {
-                    let outdated = record.and_then(|record| record.entries.as_ref());
-                    let outdated = outdated.map(|old| without(&old.entries, entries)).unwrap_or_default();
-                    let made = record.and_then(|record| record.entries.as_ref()).map(|old| old.made.clone());
-                    let bare = found.bytes.as_deref();
-                    let cleaned = match bare {
-                        Some(bytes) if !outdated.is_empty() => {
-                            Some(edit::remove(*format, bytes, &outdated, &[]).map_err(refused)?.bytes)
-                        }
-                        _ => bare.map(<[u8]>::to_vec),
-                    };
-                    let mut edited = edit::insert(*format, cleaned.as_deref(), entries).map_err(refused)?;
-                    edited.made.extend(made.unwrap_or_default());
-                    let original = match bare {
-                        Some(bytes) => {
-                            Some(edit::remove(*format, bytes, entries, &edited.made).map_err(refused)?.bytes)
-                        }
-                        None => None,
-                    };
-                    (original, edited)
+                    let ours = record.and_then(|record| record.entries.as_ref());
+                    over(*format, found.bytes.as_deref(), entries, outdated, ours).map_err(refused)?
                 }
             };
             change.after = Some(edited.bytes);
-            if change.is_nothing() {
-                return Ok(change);
+            (original, Some(Entries { format: *format, entries: entries.clone(), made: edited.made }))
+        }
+        Content::Gone { mark } => {
+            let is_theirs = |bytes: &Vec<u8>| memchr::memmem::find(bytes, mark.as_bytes()).is_some();
+            match &found.bytes {
+                Some(bytes) if is_theirs(bytes) => change.after = None,
+                _ => return Ok(change),
             }
-            change.original = original;
-            Some(Entries { format: *format, entries: entries.clone(), made: edited.made })
+            change.directories = Vec::new();
+            (found.bytes.clone(), None)
         }
     };
-    if change.is_nothing() && (record.is_some() || entries.is_none()) {
+    if change.is_nothing() {
         return Ok(change);
     }
-    let written = change.after.as_deref().map(Fingerprint::of);
-    change.record = written.map(|written| Record {
+    change.record = Some(Record {
         owner: wish.owner.clone(),
         path: wish.path.clone(),
         real: found.real.clone(),
-        original: change.original.as_deref().map(Fingerprint::of),
-        mode: record.map_or(found.mode, |record| record.mode),
-        written,
+        original: original.as_deref().map(Fingerprint::of),
+        mode: untouched.map_or(found.mode, |record| record.mode),
+        written: change.after.as_deref().map(Fingerprint::of),
         entries,
         directories: change.directories.clone(),
     });
+    change.original = original;
     Ok(change)
 }
 
-/// The entries that are not among the new ones, by their place and mark.
-fn without(old: &[Entry], new: &[Entry]) -> Vec<Entry> {
-    old.iter().filter(|old| !new.iter().any(|new| new.is_same_place(old))).cloned().collect()
+/// Whether there is something to take out. A file that does not parse does nothing in its harness either.
+fn has_any(format: Format, bytes: Option<&[u8]>, entries: &[Entry]) -> bool {
+    bytes.is_some_and(|bytes| {
+        edit::remove(format, bytes, entries, &[]).is_ok_and(|edited| edited.bytes != bytes)
+    })
+}
+
+/// Whether a skill's file is the first version's.
+fn is_first_version(bytes: &[u8]) -> bool {
+    let has = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+    has("name: backchannel") && has(first_version::SKILL)
+}
+
+fn put_in(
+    format: Format,
+    bytes: Option<&[u8]>,
+    entries: &[Entry],
+    outdated: &[Entry],
+) -> Result<Edited, edit::Refusal> {
+    match bytes {
+        Some(bytes) if !outdated.is_empty() => {
+            let cleaned = edit::remove(format, bytes, outdated, &[])?.bytes;
+            edit::insert(format, Some(&cleaned), entries)
+        }
+        bytes => edit::insert(format, bytes, entries),
+    }
+}
+
+/// Edits a file that its user changed since, or that has entries of ours without a receipt: they keep their
+/// place. Returns what it would be without us, and what it will be.
+fn over(
+    format: Format,
+    bytes: Option<&[u8]>,
+    entries: &[Entry],
+    outdated: &[Entry],
+    ours: Option<&Entries>,
+) -> Result<(Option<Vec<u8>>, Edited), edit::Refusal> {
+    let mut gone: Vec<Entry> = outdated.to_vec();
+    if let Some(ours) = ours {
+        let is_old = |old: &&Entry| !entries.iter().any(|new| new.is_same_place(old));
+        gone.extend(ours.entries.iter().filter(is_old).cloned());
+    }
+    let mut edited = put_in(format, bytes, entries, &gone)?;
+    edited.made.extend(ours.map(|ours| ours.made.clone()).unwrap_or_default());
+    let Some(bytes) = bytes else { return Ok((None, edited)) };
+    let original = edit::remove(format, bytes, entries, &edited.made)?.bytes;
+    Ok((Some(original), edited))
 }
 
 /// What taking out a record's file changes.
@@ -179,43 +240,40 @@ fn without(old: &[Entry], new: &[Entry]) -> Vec<Entry> {
 /// As [`install`].
 pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
     let found = file::find(&record.real)?;
-    let mut change = Change {
-        owner: record.owner.clone(),
-        path: record.path.clone(),
-        real: record.real.clone(),
-        before: found.bytes.clone(),
-        after: found.bytes.clone(),
-        mode: found.mode,
-        mode_before: found.mode,
-        directories: record.directories.clone(),
-        record: None,
-        original: None,
-        kept: None,
-    };
-    let Some(bytes) = found.bytes else { return Ok(change) };
-    let fingerprint = Fingerprint::of(&bytes);
-    if record.original.as_ref() == Some(&fingerprint) {
+    let mut change = Change::nothing(&record.owner, record.path.clone(), &found);
+    change.directories = record.directories.clone();
+    let now = found.bytes.as_deref().map(Fingerprint::of);
+    let original = record.original.as_ref().map(|original| receipt.original(original));
+    if now == record.original {
         return Ok(change);
     }
-    let original = record.original.as_ref().map(|original| receipt.original(original));
-    match (&record.entries, original) {
-        (_, None) if fingerprint == record.written => change.after = None,
-        (_, Some(Some(original))) if fingerprint == record.written => {
-            change.after = Some(original);
-            change.mode = record.mode;
+    if now == record.written {
+        match original {
+            None => change.after = None,
+            Some(Some(original)) => {
+                change.after = Some(original);
+                change.mode = record.mode;
+            }
+            // The original is lost: what is ours can still be taken out.
+            Some(None) => take_out(record, &found, &mut change)?,
         }
-        (None, _) => {
-            change.kept = Some("you changed it since setup".into());
-        }
-        (Some(ours), original) => {
-            let refused = |refusal| Error::Refused { path: record.path.clone(), refusal };
-            let edited = edit::remove(ours.format, &bytes, &ours.entries, &ours.made).map_err(refused)?;
-            // A file that we made, and that holds nothing any more, is a trace of ours.
-            let is_trace = original.is_none() && edit::is_empty(ours.format, &edited.bytes);
-            change.after = if is_trace { None } else { Some(edited.bytes) };
-        }
+    } else if found.bytes.is_some() {
+        take_out(record, &found, &mut change)?;
     }
     Ok(change)
+}
+
+fn take_out(record: &Record, found: &Found, change: &mut Change) -> Result<(), Error> {
+    let (Some(ours), Some(bytes)) = (&record.entries, &found.bytes) else {
+        change.kept = Some(CHANGED);
+        return Ok(());
+    };
+    let refused = |refusal| Error::Refused { path: record.path.clone(), refusal };
+    let edited = edit::remove(ours.format, bytes, &ours.entries, &ours.made).map_err(refused)?;
+    // A file that we made, and that holds nothing any more, is a trace of ours.
+    let is_trace = record.original.is_none() && edit::is_empty(ours.format, &edited.bytes);
+    change.after = if is_trace { None } else { Some(edited.bytes) };
+    Ok(())
 }
 
 /// What taking out our entries changes in a file that the receipt does not know, because it was lost;
@@ -225,35 +283,28 @@ pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
 /// As [`install`].
 pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
     let found = file::find(&wish.path)?;
+    let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
     let Some(bytes) = &found.bytes else { return Ok(None) };
-    let after = match &wish.content {
-        Content::Whole { bytes: ours, is_program } if *is_program || ours == bytes => None,
-        Content::Whole { .. } => return Ok(None),
-        Content::Entries { format, entries } => {
+    match &wish.content {
+        Content::Whole { bytes: ours, is_program } if *is_program || ours == bytes => change.after = None,
+        Content::Whole { .. } | Content::Gone { .. } => {}
+        Content::Entries { format, entries, .. } => {
             let refused = |refusal| Error::Refused { path: wish.path.clone(), refusal };
-            let made = containers(*format, entries);
-            Some(edit::remove(*format, bytes, entries, &made).map_err(refused)?.bytes)
+            let edited = edit::remove(*format, bytes, entries, &containers(entries)).map_err(refused)?;
+            if edit::find(*format, bytes, entries)
+                .map_err(refused)?
+                .iter()
+                .any(|found| *found != edit::Presence::Absent)
+            {
+                change.after = Some(edited.bytes);
+            }
         }
-    };
-    let change = Change {
-        owner: wish.owner.clone(),
-        path: wish.path.clone(),
-        real: found.real,
-        before: found.bytes,
-        after,
-        mode: found.mode,
-        mode_before: found.mode,
-        directories: Vec::new(),
-        record: None,
-        original: None,
-        kept: None,
-    };
+    }
     Ok((!change.is_nothing()).then_some(change))
 }
 
 /// Every container above the entries: where nobody knows who made them, an empty one goes.
-fn containers(format: Format, entries: &[Entry]) -> Vec<Vec<String>> {
-    let _ = format;
+fn containers(entries: &[Entry]) -> Vec<Vec<String>> {
     let mut made: Vec<Vec<String>> = Vec::new();
     for entry in entries {
         let path = entry.container();

@@ -32,8 +32,8 @@ pub struct Record {
     pub original: Option<Fingerprint>,
     /// Its permission bits before.
     pub mode: u32,
-    /// The bytes that were written.
-    pub written: Fingerprint,
+    /// The bytes that were written; `None` where the file was taken away.
+    pub written: Option<Fingerprint>,
     /// What is ours in it; `None` where all of it is.
     pub entries: Option<Entries>,
     /// Directories that were made for it, the outermost first.

@@ -1,0 +1,140 @@
+//! Where a harness keeps its files, and which of them take entries of ours: the `[install]` part of a manifest.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::edit::Format;
+use crate::env::Env;
+
+/// Where a harness's files are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Installation {
+    /// Its program on the path.
+    pub program: String,
+    /// Its npm package, whose `package.json` tells the version.
+    pub package: String,
+    /// Its directory below the user's home.
+    pub directory: String,
+    /// A variable that names another directory.
+    pub directory_variable: Option<String>,
+    /// A variable that names another home, in which `directory` is then.
+    pub home_variable: Option<String>,
+    /// The file and keys that hold its hooks, by event.
+    pub hooks: Place,
+    /// Whether each hook bears a name that the user may switch off.
+    #[serde(default)]
+    pub named_hooks: bool,
+    /// The file and keys that hold MCP servers.
+    pub tools: Tools,
+    /// Where a skill's file goes.
+    pub skill: Option<String>,
+    /// The file of instructions that takes a section of ours.
+    pub instructions: Option<Instructions>,
+    /// A folder that is ours alone and has everything: the other vehicle.
+    pub folder: Option<Folder>,
+}
+
+/// A file of the harness, and keys in it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Place {
+    /// Below the harness's directory.
+    pub file: String,
+    /// How it is written.
+    pub format: Format,
+    /// Keys from the root.
+    pub path: Vec<String>,
+}
+
+/// Where MCP servers stand, and how their use is approved in advance.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tools {
+    /// The file and keys.
+    pub place: Place,
+    /// Where that file is instead when no variable moves the directory: below the home.
+    pub file_in_home: Option<String>,
+    /// Fields of the entry beside its command.
+    #[serde(default)]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// Fields that approve our tools.
+    #[serde(default)]
+    pub approving_fields: serde_json::Map<String, serde_json::Value>,
+    /// A list that approves our tools, and what is put into it.
+    pub approval: Option<Approval>,
+}
+
+/// An element of a list that approves our tools.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Approval {
+    /// The list.
+    pub place: Place,
+    /// The element, where our server stands in the harness's own file.
+    pub element: String,
+    /// The element, where it stands in our folder.
+    pub folder_element: String,
+}
+
+/// A file of instructions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Instructions {
+    /// The file.
+    pub file: String,
+    /// A file that takes its place where it is there and not empty.
+    pub overriding_file: Option<String>,
+    /// A setting that names another file.
+    pub setting: Option<Place>,
+}
+
+/// A folder of ours.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Folder {
+    /// Below the harness's directory.
+    pub path: String,
+    /// Whether setup uses it unless it is told otherwise.
+    pub is_default: bool,
+    /// The oldest version that loads it.
+    pub since: Option<String>,
+    /// The file that describes it.
+    pub description: String,
+    /// The file with its hooks.
+    pub hooks: String,
+    /// The file with its MCP servers; where there is none, they stand in the description.
+    pub tools: Option<String>,
+    /// Its skill.
+    pub skill: String,
+}
+
+impl Installation {
+    /// The harness's directory, and its home.
+    #[must_use]
+    pub fn directories(&self, env: &Env) -> Option<(PathBuf, PathBuf)> {
+        let variable = |name: &Option<String>| env.variable(name.as_deref()?).map(PathBuf::from);
+        let home = variable(&self.home_variable).or_else(|| env.home())?;
+        let directory = variable(&self.directory_variable).unwrap_or_else(|| home.join(&self.directory));
+        Some((directory, home))
+    }
+
+    /// The installed version, where its package tells it: no program is started for it.
+    #[must_use]
+    pub fn version(&self, env: &Env) -> Option<String> {
+        let program = std::fs::canonicalize(env.find_program(&self.program)?).ok()?;
+        program.ancestors().skip(1).take(6).find_map(|directory| {
+            let bytes = std::fs::read(directory.join("package.json")).ok()?;
+            let package: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+            let is_its_own = package.get("name")?.as_str()? == self.package;
+            is_its_own.then(|| package.get("version")?.as_str().map(str::to_owned)).flatten()
+        })
+    }
+
+    /// The variables that move the harness's files, as they are set now.
+    pub fn variables(&self, env: &Env) -> impl Iterator<Item = (String, PathBuf)> {
+        let names = [&self.directory_variable, &self.home_variable];
+        names.into_iter().flatten().filter_map(|name| Some((name.clone(), env.variable(name)?.into())))
+    }
+}

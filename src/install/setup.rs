@@ -1,0 +1,198 @@
+//! Setting up and uninstalling all harnesses: which are here, what each gets, and what came of it.
+//!
+//! One harness that is refused never stops the others. A stop from outside takes everything back.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use super::plan::{self, Change};
+use super::receipt::Receipt;
+use super::wishes::{Ground, Maker, Vehicle};
+use super::{Error, PROGRAMS, Wish, apply};
+use crate::env::Env;
+use crate::harness::Manifest;
+use crate::message::AgentName;
+
+/// What the user asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Only these harnesses; `None` is every one that is here.
+    pub only: Option<Vec<String>>,
+    /// One vehicle for all of them.
+    pub vehicle: Option<Vehicle>,
+    /// Harnesses with an agent of their own.
+    pub identities: Vec<(String, AgentName)>,
+}
+
+/// What is to be done for one harness.
+#[derive(Debug)]
+pub struct Part {
+    /// The harness's id, or [`PROGRAMS`].
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// Its files, or why none of them is touched.
+    pub changes: Result<Vec<Change>, Error>,
+    /// What is asked for, where it is being set up.
+    wishes: Option<Vec<Wish>>,
+    /// Whether it has been carried out.
+    pub is_done: bool,
+}
+
+impl Part {
+    fn install(id: &str, title: &str, wishes: Vec<Wish>, receipt: &Receipt) -> Self {
+        let changes = plan::install(id, &wishes, receipt);
+        Self { id: id.to_owned(), title: title.to_owned(), changes, wishes: Some(wishes), is_done: false }
+    }
+
+    /// Whether a file changes.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.changes.as_ref().is_ok_and(|changes| changes.iter().any(|change| !change.is_nothing()))
+    }
+}
+
+/// Whether a harness is here: its directory or its program.
+#[must_use]
+pub fn is_here(manifest: &Manifest, env: &Env) -> bool {
+    let install = &manifest.install;
+    install.directories(env).is_some_and(|(directory, _)| directory.is_dir())
+        || env.find_program(&install.program).is_some()
+}
+
+/// The vehicle that a harness gets unless the user chose one.
+#[must_use]
+pub fn vehicle(manifest: &Manifest, env: &Env) -> Vehicle {
+    let Some(folder) = manifest.install.folder.as_ref().filter(|folder| folder.is_default) else {
+        return Vehicle::Settings;
+    };
+    let is_too_old = folder.since.as_deref().is_some_and(|since| {
+        manifest.install.version(env).is_some_and(|version| numbers(&version) < numbers(since))
+    });
+    if is_too_old { Vehicle::Settings } else { Vehicle::Folder }
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+}
+
+/// The plan of `setup`: the programs first.
+#[must_use]
+pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, receipt: &Receipt) -> Vec<Part> {
+    let mut parts = vec![Part::install(PROGRAMS, "programs", programs, receipt)];
+    for manifest in Manifest::all() {
+        let is_chosen = match &choice.only {
+            Some(only) => only.contains(&manifest.id),
+            None => is_here(&manifest, ground.env),
+        };
+        if is_chosen {
+            let wishes = wishes(&manifest, ground, choice);
+            parts.push(Part::install(&manifest.id, &manifest.title, wishes, receipt));
+        }
+    }
+    parts
+}
+
+fn wishes(manifest: &Manifest, ground: &Ground<'_>, choice: &Choice) -> Vec<Wish> {
+    let agent = choice.identities.iter().find(|(id, _)| *id == manifest.id).map(|(_, agent)| agent);
+    let vehicle = choice.vehicle.unwrap_or_else(|| vehicle(manifest, ground.env));
+    Maker::new(manifest, ground, agent).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
+}
+
+/// The plan of `uninstall`: what the receipt knows, and what a lost one would have known; the programs last.
+#[must_use]
+pub fn plan_uninstall(
+    ground: &Ground<'_>,
+    choice: &Choice,
+    programs: &[Wish],
+    receipt: &Receipt,
+) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut add = |id: &str, title: &str, wishes: Vec<Wish>| {
+        let changes = plan_out(id, &wishes, receipt);
+        if changes.as_ref().is_ok_and(Vec::is_empty) {
+            return;
+        }
+        let (id, title) = (id.to_owned(), title.to_owned());
+        parts.push(Part { id, title, changes, wishes: None, is_done: false });
+    };
+    for manifest in Manifest::all() {
+        if choice.only.as_ref().is_none_or(|only| only.contains(&manifest.id)) {
+            // Both vehicles, and the tools' approval: a superset of what setup may have written.
+            let wide = Ground { approve_tools: true, ..ground.clone() };
+            let maker = Maker::new(&manifest, &wide, None);
+            let wishes = maker.into_iter().flat_map(|maker| {
+                [Vehicle::Settings, Vehicle::Folder]
+                    .into_iter()
+                    .flat_map(move |vehicle| maker.wishes(vehicle))
+            });
+            add(&manifest.id, &manifest.title, wishes.collect());
+        }
+    }
+    if choice.only.is_none() {
+        add(PROGRAMS, "programs", programs.to_vec());
+    }
+    parts
+}
+
+fn plan_out(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Change>, Error> {
+    let mut changes = Vec::new();
+    for record in receipt.records().iter().rev().filter(|record| record.owner == owner) {
+        changes.push(plan::revert(record, receipt)?);
+    }
+    for wish in wishes {
+        if let Some(change) = plan::sweep(wish)?
+            && !changes.iter().any(|other: &Change| other.real == change.real)
+        {
+            changes.push(change);
+        }
+    }
+    Ok(changes)
+}
+
+/// Carries the parts out, each whole or not at all. A file that another program changed meanwhile is planned
+/// again.
+///
+/// # Errors
+/// [`Error::Stopped`], when everything was taken back.
+pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -> Result<(), Error> {
+    let before = receipt.clone();
+    for index in 0..parts.len() {
+        let mut tries = 3;
+        loop {
+            let part = &mut parts[index];
+            let Ok(changes) = &part.changes else { break };
+            match apply::apply(changes, receipt, stop) {
+                Ok(()) => {
+                    part.is_done = true;
+                    break;
+                }
+                Err(Error::Stopped) => {
+                    let done = parts[..index].iter().filter(|part| part.is_done);
+                    let changes: Vec<Change> =
+                        done.filter_map(|part| part.changes.as_ref().ok()).flatten().cloned().collect();
+                    apply::take_back(&changes, receipt, before);
+                    return Err(Error::Stopped);
+                }
+                Err(Error::Changed { .. }) if tries > 0 => {
+                    tries -= 1;
+                    part.changes = match &part.wishes {
+                        Some(wishes) => plan::install(&part.id, wishes, receipt),
+                        None => plan_out(&part.id, &[], receipt),
+                    };
+                }
+                Err(error) => {
+                    part.changes = Err(error);
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where our programs lie, in our directory of data.
+#[must_use]
+pub fn programs_directory(env: &Env) -> Option<PathBuf> {
+    Some(env.data_directory()?.join("bin"))
+}
