@@ -2,26 +2,32 @@
 //! nothing; what went wrong goes to `hook.log` in the home.
 
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic;
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use backchannel::delivery::hook::{self, DEADLINE};
 use backchannel::delivery::{Invocation, read_payload};
 use backchannel::env::Env;
 use backchannel::spool::local::files;
 
+/// After this long the hook ends, whatever it waits for.
+const LIMIT: Duration = Duration::from_secs(2);
+
 fn main() {
+    let start = Instant::now();
     files::set_umask();
     // A panic is a fault of ours, never a reason to hold up a prompt or to print on it.
     panic::set_hook(Box::new(|_| ()));
-    let deadline = Instant::now() + DEADLINE;
     let env = Env::system();
     let Some(invocation) = Invocation::parse(std::env::args_os().skip(1)) else { return };
     let result = panic::catch_unwind(|| {
         let mut input = io::stdin().lock();
-        let read = || read_payload(&mut input, deadline).unwrap_or_default();
-        hook::run(&invocation, read, &mut io::stdout().lock(), &env, deadline)
+        let read = || read_payload(&mut input, start + DEADLINE).unwrap_or_default();
+        let is_busy = || end_at(start + LIMIT);
+        hook::run(&invocation, is_busy, read, &mut io::stdout().lock(), &env, start + DEADLINE)
     });
     let problem = match result {
         Ok(Ok(())) => return,
@@ -33,13 +39,24 @@ fn main() {
     }
 }
 
+/// Ends the process at that time: a pipe that nobody reads or a disk that is gone must not hold up a prompt.
+/// What was claimed is the session's then, and shown again at its next prompt.
+fn end_at(time: Instant) {
+    let end = move || {
+        thread::sleep(time.saturating_duration_since(Instant::now()));
+        std::process::exit(0);
+    };
+    // Where no thread can be had, the hook goes on without this.
+    let _ = thread::Builder::new().stack_size(64 * 1024).spawn(end);
+}
+
 /// Appends a line; a log that has grown large starts anew. Where it cannot be written there is nobody to tell.
 fn log(home: &Path, line: &str) {
     let path = home.join("hook.log");
     let is_large = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() > 256 * 1024);
-    let file =
-        std::fs::File::options().create(true).append(!is_large).write(true).truncate(is_large).open(path);
-    if let Ok(mut file) = file {
+    let mut options = std::fs::File::options();
+    options.create(true).append(!is_large).write(true).truncate(is_large).custom_flags(files::NO_WAIT);
+    if let Ok(mut file) = options.open(path) {
         let _ = file.write_all(line.as_bytes());
     }
 }

@@ -8,7 +8,7 @@ use super::args::ScopeArguments;
 use super::{Desk, contexts, desk, mistake, output};
 use crate::env::Env;
 use crate::message::{Message, visible};
-use crate::spool::{Afterwards, Filter, Found, Lease, Spool, Take};
+use crate::spool::{Afterwards, Filter, Found, Lease, Left, Spool, Take};
 
 pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let desk = desk(env)?;
@@ -23,10 +23,8 @@ pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env)
         .into_iter()
         .partition(|message| contexts.as_ref().is_none_or(|contexts| message.matches(contexts)));
     print_list(&here, json, "no unread mail here\n")?;
+    note_elsewhere(elsewhere.len());
     let mut notes = Vec::new();
-    if !elsewhere.is_empty() {
-        notes.push(format!("{} wait for other scopes: bch inbox --all", elsewhere.len()));
-    }
     if inbox.claimed > 0 {
         notes.push(format!("{} are being read by running sessions", inbox.claimed));
     }
@@ -57,16 +55,23 @@ fn print_list(messages: &[Message], json: bool, nothing: &str) -> anyhow::Result
 pub(super) fn drain(scope: &ScopeArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let desk = desk(env)?;
     let filter = Filter { contexts: contexts(scope, env)?, ..Filter::default() };
-    let count = take_all(&desk, &filter, json, env)?;
+    let (count, left) = take_all(&desk, &filter, json, env)?;
     desk.spool.seen(&desk.agent, &filter.contexts.unwrap_or_default())?;
     if count == 0 && !json {
         output::print("no unread mail here\n")?;
     }
+    note_elsewhere(left.other_scopes);
     Ok(())
 }
 
-/// Claims what matches and hands it out; returns how many messages were printed.
-pub(super) fn take_all(desk: &Desk, filter: &Filter, json: bool, env: &Env) -> anyhow::Result<usize> {
+fn note_elsewhere(count: usize) {
+    if count > 0 {
+        output::remark("note", &format!("{count} wait for other scopes: bch inbox --all"));
+    }
+}
+
+/// Claims what matches and hands it out; returns how many messages were printed, and what is left.
+pub(super) fn take_all(desk: &Desk, filter: &Filter, json: bool, env: &Env) -> anyhow::Result<(usize, Left)> {
     let lease = Lease::of_command(env.now());
     let claim = desk.spool.claim(&desk.agent, &lease, filter, Take::All).context("could not claim mail")?;
     let messages: Vec<_> = claim.messages.iter().map(|claimed| &claimed.message).collect();
@@ -83,7 +88,7 @@ pub(super) fn take_all(desk: &Desk, filter: &Filter, json: bool, env: &Env) -> a
             error.context(format!("could not print all mail: {printed} printed, {left} still unread"))
         );
     }
-    Ok(printed)
+    Ok((printed, claim.left))
 }
 
 fn hand_out(

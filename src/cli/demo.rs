@@ -85,6 +85,6 @@ fn run_hook(manifest: &Manifest, event: &str, home: &Path, work: &Path, env: &En
         Invocation::parse(arguments.into_iter().chain([home.into()])).context("could not run the hook")?;
     let mut out = Vec::new();
     let deadline = Instant::now() + hook::DEADLINE;
-    hook::run(&invocation, || payload.to_string().into_bytes(), &mut out, &surroundings, deadline)?;
+    hook::run(&invocation, || (), || payload.to_string().into_bytes(), &mut out, &surroundings, deadline)?;
     Ok(serde_json::from_slice(&out).unwrap_or(Value::Null))
 }

@@ -64,10 +64,14 @@ fn post(
         .spool
         .send(&message, !options.no_sync)
         .with_context(|| format!("could not send to {}", message.to))?;
-    if json {
-        output::print_json(&message)?;
+    let told = if json {
+        output::print_json(&message)
     } else {
-        output::print(&format!("sent {} to {}\n", message.id.short(), message.to))?;
+        output::print(&format!("sent {} to {}\n", message.id.short(), message.to))
+    };
+    if let Err(error) = told {
+        // It was sent: a script that took a failure for the contrary would send it twice.
+        output::remark("warning", &format!("sent {}, but could not print so: {error}", message.id.short()));
     }
     for warning in warnings(desk, &message, &sent, env) {
         output::remark("warning", &warning);

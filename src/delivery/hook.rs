@@ -49,12 +49,13 @@ struct Session<'a> {
     deadline: Instant,
 }
 
-/// Runs one hook. `read_payload` is called only where there may be something to do.
+/// Runs one hook. `is_busy` is called where there is mail, before anything that may wait.
 ///
 /// # Errors
 /// Where mail could not be read, written or printed; nothing of it is lost then.
 pub fn run(
     invocation: &Invocation,
+    is_busy: impl FnOnce(),
     read_payload: impl FnOnce() -> Vec<u8>,
     out: &mut dyn Write,
     env: &Env,
@@ -78,6 +79,9 @@ pub fn run(
     }
     let spool = LocalSpool::open(&home, env, 0);
     let is_quiet = spool.is_quiet(&agent);
+    if !is_quiet {
+        is_busy();
+    }
     // The payload is read to its end even where it does not matter: a harness may not expect its pipe to break.
     let bytes = read_payload();
     if is_quiet && !Manifest::may_start_a_session(&invocation.event) {
@@ -116,11 +120,7 @@ impl Session<'_> {
             Gives::Reminder => return self.start(out),
             Gives::Back => {
                 for held in &held {
-                    // An earlier hook may have printed it, and ended before it could mark it.
-                    if held.shown.is_none() {
-                        self.mark(&held.message, Moment::Noted, None)?;
-                    }
-                    self.spool.release(self.agent, &self.lease.id, &held.message)?;
+                    self.give_back(&held.message, held.shown.is_some())?;
                 }
                 return Ok(());
             }
@@ -148,6 +148,15 @@ impl Session<'_> {
 
     fn mark(&self, message: &Message, by: Moment, delivery: Option<DeliveryId>) -> Result<(), Error> {
         Ok(self.spool.mark_shown(self.agent, &self.lease.id, message, Shown { by, delivery })?)
+    }
+
+    /// Makes a message unread again that the model may have been shown: it says so the next time.
+    fn give_back(&self, message: &Message, is_marked: bool) -> Result<(), Error> {
+        // An earlier hook may have printed it, and ended before it could mark it.
+        if !is_marked {
+            self.mark(message, Moment::Noted, None)?;
+        }
+        Ok(self.spool.release(self.agent, &self.lease.id, message)?)
     }
 
     fn renew_if_holding(&self) -> Result<(), Error> {
@@ -233,7 +242,12 @@ impl Session<'_> {
             }
             return Ok(());
         }
-        self.print(&text, out)?;
+        if let Err(error) = self.print(&text, out) {
+            for (message, _) in &shown {
+                self.give_back(message, false)?;
+            }
+            return Err(error);
+        }
         for (message, by) in &shown {
             self.mark(message, *by, Some(fence.delivery()))?;
         }

@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+
+use super::user::User;
 
 /// The programs under test.
 pub const BCH: &str = env!("CARGO_BIN_EXE_bch");
@@ -13,17 +16,41 @@ pub const HOOK: &str = env!("CARGO_BIN_EXE_bch-hook");
 /// A home with agents, and a working directory outside any repository.
 pub struct Home {
     directory: tempfile::TempDir,
+    /// As whom its programs run, where it is not the user that runs the tests.
+    user: Option<Arc<User>>,
 }
 
 impl Home {
     /// Makes a home with these agents; the first is this machine's.
     pub fn with(agents: &[&str]) -> Self {
-        let home = Self { directory: tempfile::tempdir().unwrap() };
+        Self::of(None, agents)
+    }
+
+    /// The same, of a user without privileges.
+    pub fn unprivileged(agents: &[&str]) -> Self {
+        Self::of(User::unprivileged().map(Arc::new), agents)
+    }
+
+    /// An empty home of the same user.
+    pub fn another(&self) -> Self {
+        Self::of(self.user.clone(), &[])
+    }
+
+    fn of(user: Option<Arc<User>>, agents: &[&str]) -> Self {
+        let home = Self { directory: tempfile::tempdir().unwrap(), user };
         std::fs::create_dir(home.work()).unwrap();
+        home.give(home.directory.path());
         for agent in agents {
             succeed(&home.as_agent(agent, &["init", agent]));
         }
         home
+    }
+
+    /// Gives a path that a test made to the home's user.
+    pub fn give(&self, path: &Path) {
+        if self.user.is_some() {
+            User::give(path);
+        }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -44,7 +71,13 @@ impl Home {
 
     /// A program of ours in this home's environment.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match &self.user {
+            Some(user) => Command::new(user.program(program)),
+            None => Command::new(program),
+        };
+        if self.user.is_some() {
+            User::run(&mut command);
+        }
         command
             .env_clear()
             .env("HOME", self.directory.path())

@@ -5,3 +5,4 @@ pub mod harness;
 pub mod home;
 pub mod mock_model;
 pub mod tmux;
+pub mod user;

@@ -7,6 +7,9 @@ use super::{Agent, Error, LocalSpool, Result, files};
 use crate::message::{AgentName, ChannelName, Context};
 use crate::spool::error::OnPath;
 
+/// Agents whom something could not be done for, and why.
+pub(super) type Failures = Vec<(AgentName, Error)>;
+
 impl LocalSpool {
     /// The spelling under which the agent is on the disk: the first version may have made `Bob`.
     pub(super) fn spelling(&self, name: &AgentName) -> AgentName {
@@ -33,22 +36,39 @@ impl LocalSpool {
     }
 
     pub(super) fn all_agents(&self) -> Result<Vec<Agent>> {
-        let mut agents = Vec::new();
-        for file in files::names(&self.agents_directory())? {
-            let name = file.strip_suffix(".json").and_then(|name| name.parse::<AgentName>().ok());
-            // A damaged record is its own agent's trouble, never that of the others.
-            if let Some(Ok(Some(agent))) = name.map(|name| self.agent(&name)) {
-                agents.push(agent);
-            }
-        }
+        // A record that cannot be read is its own agent's trouble, never that of the others.
+        let mut agents: Vec<_> = self.read_agents()?.into_iter().filter_map(|(_, read)| read.ok()).collect();
         agents.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
         Ok(agents)
     }
 
-    pub(super) fn subscribers(&self, channel: &ChannelName) -> Result<Vec<Agent>> {
-        let mut agents = self.all_agents()?;
-        agents.retain(|agent| agent.subscriptions.contains(channel));
+    /// Every record but the damaged ones: the agent, or what the system refused.
+    fn read_agents(&self) -> Result<Vec<(AgentName, Result<Agent>)>> {
+        let mut agents = Vec::new();
+        for file in files::names(&self.agents_directory())? {
+            let name = file.strip_suffix(".json").and_then(|name| name.parse::<AgentName>().ok());
+            let Some(name) = name else { continue };
+            match self.agent(&name) {
+                Ok(Some(agent)) => agents.push((name, Ok(agent))),
+                Err(error @ Error::Io { .. }) => agents.push((name, Err(error))),
+                Ok(None) | Err(_) => {}
+            }
+        }
         Ok(agents)
+    }
+
+    /// The subscribers, and the agents of whom the system did not tell whether they are.
+    pub(super) fn subscribers(&self, channel: &ChannelName) -> Result<(Vec<Agent>, Failures)> {
+        let (mut agents, mut failures) = (Vec::new(), Failures::new());
+        for (name, read) in self.read_agents()? {
+            match read {
+                Ok(agent) if agent.subscriptions.contains(channel) => agents.push(agent),
+                Ok(_) => {}
+                Err(error) => failures.push((name, error)),
+            }
+        }
+        agents.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+        Ok((agents, failures))
     }
 
     pub(super) fn register_agent(&self, name: &AgentName) -> Result<Agent> {
@@ -96,6 +116,10 @@ impl LocalSpool {
     pub(super) fn change_agent(&self, name: &AgentName, change: impl FnOnce(&mut Agent)) -> Result<()> {
         files::make_directory(&self.agents_directory())?;
         let _lock = files::lock(self.agents_directory().join(".lock"))?;
+        self.change_locked(name, change)
+    }
+
+    fn change_locked(&self, name: &AgentName, change: impl FnOnce(&mut Agent)) -> Result<()> {
         let Some(mut agent) = self.agent(name)? else { return Err(Error::UnknownAgent(name.clone())) };
         let before = agent.clone();
         change(&mut agent);
@@ -103,9 +127,14 @@ impl LocalSpool {
         if is_same { Ok(()) } else { self.write_agent(&agent) }
     }
 
+    /// Notes a sign of life. It waits for nobody: a prompt must not be held up for a time stamp, which the
+    /// next event writes again.
     pub(super) fn note_seen(&self, name: &AgentName, contexts: &[Context]) -> Result<()> {
         let now = format!("{:.3}", self.env.now());
-        self.change_agent(name, |agent| agent.last_seen = Some(now))?;
+        files::make_directory(&self.agents_directory())?;
+        if let Some(_lock) = files::lock_if_free(self.agents_directory().join(".lock"))? {
+            self.change_locked(name, |agent| agent.last_seen = Some(now))?;
+        }
         self.mailbox(name).learn_contexts(contexts)
     }
 

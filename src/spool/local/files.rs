@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, OFlags, RenameFlags};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::spool::error::OnPath;
@@ -15,6 +15,9 @@ use crate::spool::{Error, Result};
 
 /// A message file larger than this is not read: no version writes such a one.
 const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The flag with which a file is opened that might be a pipe: opening and reading never wait then.
+pub const NO_WAIT: i32 = OFlags::NONBLOCK.bits().cast_signed();
 
 /// Makes files private by default; called first by both programs.
 pub fn set_umask() {
@@ -48,8 +51,7 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// As [`read`], into a buffer that is used again; `false` where there is no file.
 pub(crate) fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<bool> {
     bytes.clear();
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = match File::options().read(true).custom_flags(flags).open(path) {
+    let file = match File::options().read(true).custom_flags(NO_WAIT).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
@@ -108,7 +110,10 @@ pub(crate) fn link_or_copy(from: &Path, to: &Path, durable: bool) -> Result<()> 
             let bytes = fs::read(from).on("read", from)?;
             let beside = from.with_extension("copy");
             write_new(&beside, &bytes, durable)?;
-            move_new(&beside, to)
+            // A copy that stays behind would be in the way of the next recipient's.
+            move_new(&beside, to).inspect_err(|_| {
+                let _ = fs::remove_file(&beside);
+            })
         }
         result => result.on("write", to),
     }
@@ -153,11 +158,26 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "closing the file releases t
 
 /// Waits for the lock at `path`.
 pub(crate) fn lock(path: PathBuf) -> Result<Lock> {
-    let file =
-        File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).on("lock", &path)?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
+    let file = open_lock(&path)?;
+    match rustix::fs::flock(&file, FlockOperation::LockExclusive) {
         // A network mount without locks: replacing files whole still keeps each of them intact.
         Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Lock(file)),
         Err(error) => Err(Error::Io { verb: "lock", path, source: error.into() }),
     }
+}
+
+/// The lock at `path` where it is free, else `None` at once.
+pub(crate) fn lock_if_free(path: PathBuf) -> Result<Option<Lock>> {
+    let file = open_lock(&path)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Some(Lock(file))),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(Error::Io { verb: "lock", path, source: error.into() }),
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(NO_WAIT);
+    options.open(path).on("lock", path)
 }

@@ -43,7 +43,10 @@ impl Mailbox {
         let text = format!("\n{}\n", serde_json::to_string(&line).unwrap_or_default());
         let directory = self.records_directory();
         let path = directory.join(format!("{}.jsonl", &now.to_string()[..10]));
-        let open = || File::options().append(true).create(true).mode(0o600).open(&path);
+        let open = || {
+            let mut options = File::options();
+            options.append(true).create(true).mode(0o600).custom_flags(files::NO_WAIT).open(&path)
+        };
         let file = open().or_else(|_| {
             files::make_directory(&directory).map_err(std::io::Error::other).and_then(|()| open())
         });

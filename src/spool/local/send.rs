@@ -1,29 +1,25 @@
 //! Sending: the message is written once and linked into each inbox.
 
 use std::fs;
+use std::path::Path;
 
+use super::directory::Failures;
+use super::mailbox::Mailbox;
 use super::{Agent, Error, LocalSpool, Result, Sent, files};
 use crate::message::{Address, Message};
 
 impl LocalSpool {
     pub(super) fn deliver(&self, message: &Message, durable: bool) -> Result<Sent> {
         message.check()?;
-        let recipients = self.recipients(message)?;
+        let (recipients, mut failures) = self.recipients(message)?;
         let Some(first) = recipients.first() else { return Ok(Sent::default()) };
         let draft_box = self.mailbox(&first.name);
         draft_box.make()?;
         let draft = draft_box.draft(message.id);
         files::write_new(&draft, message.to_json().as_bytes(), durable)?;
-        let mut failures = Vec::new();
+        let all = recipients.len() + failures.len();
         for agent in &recipients {
-            let mailbox = self.mailbox(&agent.name);
-            let delivered = mailbox
-                .make()
-                .and_then(|()| files::link_or_copy(&draft, &mailbox.unread(message.id), durable))
-                .and_then(
-                    |()| if durable { files::sync_directory(&mailbox.new_directory()) } else { Ok(()) },
-                );
-            if let Err(error) = delivered {
+            if let Err(error) = put_in(&self.mailbox(&agent.name), &draft, message, durable) {
                 failures.push((agent.name.clone(), error));
             }
         }
@@ -32,24 +28,45 @@ impl LocalSpool {
         let failed = failures.len();
         match failures.into_iter().next() {
             None => Ok(Sent { to: recipients }),
-            Some((_, error)) if recipients.len() == 1 => Err(error),
-            Some((first, error)) => {
-                Err(Error::Partial { failed, all: recipients.len(), first, source: Box::new(error) })
-            }
+            Some((_, error)) if all == 1 => Err(error),
+            Some((first, error)) => Err(Error::Partial { failed, all, first, source: Box::new(error) }),
         }
     }
 
-    fn recipients(&self, message: &Message) -> Result<Vec<Agent>> {
+    /// Whom the message goes to, and whom it cannot reach.
+    fn recipients(&self, message: &Message) -> Result<(Vec<Agent>, Failures)> {
         match &message.to {
             Address::Agent(name) => match self.agent(name)? {
-                Some(agent) => Ok(vec![agent]),
+                Some(agent) => Ok((vec![agent], Failures::new())),
                 None => Err(Error::UnknownAgent(name.clone())),
             },
             Address::Channel(channel) => {
-                let mut agents = self.subscribers(channel)?;
+                let (mut agents, mut failures) = self.subscribers(channel)?;
                 agents.retain(|agent| agent.name != message.from);
-                if agents.is_empty() { Err(Error::NoSubscribers(channel.clone())) } else { Ok(agents) }
+                failures.retain(|(name, _)| *name != message.from);
+                match failures.pop() {
+                    None if agents.is_empty() => Err(Error::NoSubscribers(channel.clone())),
+                    Some((_, error)) if agents.is_empty() => Err(error),
+                    last => {
+                        failures.extend(last);
+                        Ok((agents, failures))
+                    }
+                }
             }
         }
     }
+}
+
+/// Gives one mailbox the message. A failure means that it is not there: who sends again sends it once.
+fn put_in(mailbox: &Mailbox, draft: &Path, message: &Message, durable: bool) -> Result<()> {
+    mailbox.make()?;
+    let unread = mailbox.unread(message.id);
+    files::link_or_copy(draft, &unread, durable)?;
+    if !durable {
+        return Ok(());
+    }
+    files::sync_directory(&mailbox.new_directory()).or_else(|error| {
+        // Where it cannot be taken back, it was delivered: a reader may have it already.
+        if fs::remove_file(&unread).is_ok() { Err(error) } else { Ok(()) }
+    })
 }

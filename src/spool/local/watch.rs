@@ -14,8 +14,8 @@ use crate::spool::Watch;
 
 /// How often the directory is read where the system tells nothing.
 const SLOW: Duration = Duration::from_secs(1);
-/// And where it does, against what it may lose.
-const CAUTIOUS: Duration = Duration::from_secs(30);
+/// And where it does, against what it may lose: a network mount is silent on what other machines do.
+const CAUTIOUS: Duration = Duration::from_secs(5);
 
 pub(super) struct LocalWatch {
     mailbox: Mailbox,
