@@ -14,7 +14,7 @@ use serde_json::json;
 
 const MARK: &str = "/backchannel/bin/bch-hook";
 
-fn corpus() -> Option<PathBuf> {
+pub fn corpus() -> Option<PathBuf> {
     let path = std::env::var_os("BCH_CORPUS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"), PathBuf::from);
     if path.join("INDEX.tsv").exists() {
@@ -76,7 +76,7 @@ fn files() -> Vec<PathBuf> {
 }
 
 /// The file as others might have written it.
-fn variants(text: &str, format: Format) -> Vec<(&'static str, String)> {
+pub fn variants(text: &str, name: &str) -> Vec<(&'static str, String)> {
     let unix = text.replace("\r\n", "\n");
     let body = unix.trim_end_matches('\n');
     let tabs: String = unix
@@ -94,7 +94,7 @@ fn variants(text: &str, format: Format) -> Vec<(&'static str, String)> {
         ("no final newline", body.to_owned()),
         ("three final newlines", format!("{body}\n\n\n")),
     ];
-    if format == Format::Json
+    if name.ends_with("json")
         && let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
     {
         variants.push(("minified", value.to_string()));
@@ -167,7 +167,7 @@ fn every_file_of_the_corpus_takes_our_entries_and_gives_them_back() {
     for path in files() {
         let Some(format) = format(&path) else { continue };
         let text = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
-        for (variant, text) in variants(&text, format) {
+        for (variant, text) in variants(&text, &path.to_string_lossy()) {
             let place = format!("{} ({variant})", path.display());
             let wanted = entries(format);
             all += 1;

@@ -8,6 +8,7 @@ mod docs;
 mod edit_corpus;
 mod harnesses;
 mod hook;
+mod install;
 mod model;
 mod nothing_runs;
 mod support;

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use crate::support::home::{BCH, HOOK, Home, marks};
 
 /// Runs a program of ours under strace, and returns the calls that start a process. A thread is a
-/// `clone` with `CLONE_THREAD` and does not count, nor does the first `execve`, of the program itself.
+/// `clone` with `CLONE_THREAD` and does not count, nor does the first `execve`, of the program itself, nor the
+/// call in which it was killed, which strace cannot name.
 fn processes(home: &Home, program: &str, arguments: &[&str], stdin: Stdio) -> Vec<String> {
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut command = home.command("strace");
@@ -21,7 +22,7 @@ fn processes(home: &Home, program: &str, arguments: &[&str], stdin: Stdio) -> Ve
     let begin = text.lines().position(|line| line.contains(&format!("execve(\"{program}\"")));
     let after = text.lines().skip(begin.expect("the program was not started") + 1);
     let own =
-        |line: &&str| !line.contains("CLONE_THREAD") && !line.contains("+++") && !line.contains("resumed");
+        |line: &&str| !["CLONE_THREAD", "+++", "resumed", "???("].iter().any(|other| line.contains(other));
     after.filter(own).filter(|line| line.contains('(')).map(str::to_owned).collect()
 }
 

@@ -45,14 +45,11 @@ impl Site {
     fn programs(&self) -> anyhow::Result<Vec<Wish>> {
         let own = self.env.program().context("could not find the running program")?;
         let directory = own.parent().unwrap_or(Path::new("/")).to_owned();
-        let read = |name: &'static str| {
-            let path = directory.join(name);
-            let bytes = fs::read(&path).map_err(|error| {
-                mistake(format!("could not read {}: {error}", path.display()), "cargo build --release")
-            })?;
-            anyhow::Ok((name, bytes))
-        };
-        let mut wishes = wishes::programs(&self.data.join("bin"), &[read("bch")?, read("bch-hook")?]);
+        let sources = ["bch", "bch-hook"].map(|name| directory.join(name));
+        if let Some(missing) = sources.iter().find(|source| !source.is_file()) {
+            return Err(mistake(format!("{} is missing", missing.display()), "cargo build --release"));
+        }
+        let mut wishes = wishes::programs(&self.data.join("bin"), &sources);
         wishes.extend(first_version::units(PROGRAMS, &self.env.home().ok_or_else(no_home)?));
         Ok(wishes)
     }

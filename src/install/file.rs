@@ -3,7 +3,7 @@
 //! Its mode and owner stay. A file that is not what the plan saw is not written.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,39 @@ pub(super) struct Found {
     pub(super) bytes: Option<Vec<u8>>,
     /// Its permission bits; what a new one would have where there is none.
     pub(super) mode: u32,
+}
+
+/// A program's permission bits.
+pub(super) const PROGRAM: u32 = 0o755;
+
+/// Reads a file.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).on("read", path)
+}
+
+/// Whether the second is a program with the bytes of the first.
+pub(super) fn is_program_like(source: &Path, copy: &Path) -> bool {
+    let same = || {
+        let (mut one, mut other) = (File::open(source)?, File::open(copy)?);
+        let (metadata, other_metadata) = (one.metadata()?, other.metadata()?);
+        let mode = other_metadata.permissions().mode() & 0o7777;
+        if metadata.len() != other_metadata.len() || mode != PROGRAM || !other_metadata.is_file() {
+            return Ok(false);
+        }
+        let (mut left, mut right) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+        loop {
+            let count = one.read(&mut left)?;
+            if count == 0 {
+                return Ok(true);
+            }
+            other.read_exact(&mut right[..count])?;
+            if left[..count] != right[..count] {
+                return Ok(false);
+            }
+        }
+    };
+    let same: io::Result<bool> = same();
+    same.unwrap_or(false)
 }
 
 /// Finds a file behind its links.

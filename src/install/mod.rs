@@ -46,8 +46,11 @@ pub enum Content {
     Whole {
         /// All of it.
         bytes: Vec<u8>,
-        /// Whether it is a program.
-        is_program: bool,
+    },
+    /// A program of ours, copied.
+    Program {
+        /// From where.
+        source: PathBuf,
     },
     /// No file: the first version's, told by a text in it.
     Gone {

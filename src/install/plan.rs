@@ -103,6 +103,14 @@ pub fn install(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Ch
 }
 
 fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
+    if let Content::Program { source } = &wish.content
+        && file::is_program_like(source, &wish.path)
+    {
+        // Programs are large: the same one is not read into memory.
+        let found = Found { real: wish.path.clone(), bytes: None, mode: file::PROGRAM };
+        let record = receipt.record(&found.real).cloned();
+        return Ok(Change { record, ..Change::nothing(&wish.owner, wish.path.clone(), &found) });
+    }
     let found = file::find(&wish.path)?;
     let record = receipt.record(&found.real);
     let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
@@ -115,25 +123,29 @@ fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
     let is_untouched = |record: &&Record| found.bytes.as_deref().map(Fingerprint::of) == record.written;
     let untouched = record.filter(is_untouched);
     let (original, entries) = match &wish.content {
-        Content::Whole { bytes, is_program } => {
+        Content::Whole { bytes } => {
             let is_known =
                 found.bytes.is_none() || untouched.is_some() || found.bytes.as_ref() == Some(bytes);
-            if !is_known && !is_program {
-                let Some(first_version) = found.bytes.clone().filter(|bytes| is_first_version(bytes)) else {
-                    if record.is_none() {
-                        return Err(Error::NotOurs { path: wish.path.clone() });
-                    }
-                    change.kept = Some(CHANGED);
-                    return Ok(change);
-                };
-                change.after = Some(bytes.clone());
-                (Some(first_version), None)
-            } else {
-                change.mode = if *is_program { 0o755 } else { found.mode };
-                change.after = Some(bytes.clone());
-                let kept = untouched.and_then(|record| record.original.as_ref());
-                (kept.and_then(|original| receipt.original(original)), None)
+            if !is_known && !found.bytes.as_deref().is_some_and(is_first_version) {
+                if record.is_none() {
+                    return Err(Error::NotOurs { path: wish.path.clone() });
+                }
+                change.kept = Some(CHANGED);
+                return Ok(change);
             }
+            change.after = Some(bytes.clone());
+            let kept = untouched.and_then(|record| record.original.as_ref());
+            let original = if is_known {
+                kept.and_then(|original| receipt.original(original))
+            } else {
+                found.bytes.clone()
+            };
+            (original, None)
+        }
+        Content::Program { source } => {
+            change.mode = file::PROGRAM;
+            change.after = Some(file::read(source)?);
+            (None, None)
         }
         Content::Entries { format, entries, outdated } => {
             if entries.is_empty() && !has_any(*format, found.bytes.as_deref(), outdated) && record.is_none() {
@@ -286,7 +298,8 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
     let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
     let Some(bytes) = &found.bytes else { return Ok(None) };
     match &wish.content {
-        Content::Whole { bytes: ours, is_program } if *is_program || ours == bytes => change.after = None,
+        Content::Program { .. } => change.after = None,
+        Content::Whole { bytes: ours } if ours == bytes => change.after = None,
         Content::Whole { .. } | Content::Gone { .. } => {}
         Content::Entries { format, entries, .. } => {
             let refused = |refusal| Error::Refused { path: wish.path.clone(), refusal };

@@ -71,13 +71,13 @@ fn quoted(path: &Path) -> String {
 
 /// The programs, in the directory that stays the same across upgrades.
 #[must_use]
-pub fn programs(directory: &Path, programs: &[(&str, Vec<u8>)]) -> Vec<Wish> {
-    let wish = |(name, bytes): &(&str, Vec<u8>)| Wish {
+pub fn programs(directory: &Path, sources: &[PathBuf]) -> Vec<Wish> {
+    let wish = |source: &PathBuf| Wish {
         owner: PROGRAMS.to_owned(),
-        path: directory.join(name),
-        content: Content::Whole { bytes: bytes.clone(), is_program: true },
+        path: directory.join(source.file_name().unwrap_or_default()),
+        content: Content::Program { source: source.clone() },
     };
-    programs.iter().map(wish).collect()
+    sources.iter().map(wish).collect()
 }
 
 /// What one harness needs.
@@ -140,7 +140,7 @@ impl<'a> Maker<'a> {
         files.push((&folder.hooks, pretty(&json!({ "hooks": hooks }))));
         // The description comes last: until it is there, the harness loads nothing of the folder.
         files.push((&folder.description, pretty(&description)));
-        let whole = |bytes| Content::Whole { bytes, is_program: false };
+        let whole = |bytes| Content::Whole { bytes };
         files.into_iter().map(|(file, bytes)| self.wish(root.join(file), whole(bytes))).collect()
     }
 
@@ -158,7 +158,7 @@ impl<'a> Maker<'a> {
         };
         let skill = install.skill.as_ref().map(|file| {
             let bytes = crate::SKILL.as_bytes().to_vec();
-            self.wish(self.directory.join(file), Content::Whole { bytes, is_program: false })
+            self.wish(self.directory.join(file), Content::Whole { bytes })
         });
         let mut wishes: Vec<_> = skill.into_iter().collect();
         wishes.push(self.entries(self.tools_file(), &install.tools.place, vec![server]));

@@ -1,0 +1,157 @@
+//! Every file of the corpus and its variants, through setup and uninstall: the bytes, the mode and the link
+//! are what they were, and no directory is left.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::{UserHome, result};
+use crate::edit_corpus::{corpus, variants};
+
+/// Where a harness reads a file of this folder of the corpus, and what else names it.
+const PLACES: [(&str, &str, &str, &str); 4] = [
+    ("claude", "json", "claude-code", ".claude/settings.json"),
+    ("gemini", "json", "gemini-cli", ".gemini/settings.json"),
+    ("codex", "toml", "codex", ".codex/config.toml"),
+    ("codex", "md", "codex", ".codex/AGENTS.md"),
+];
+
+fn files() -> Vec<(PathBuf, &'static str, &'static str)> {
+    let Some(corpus) = corpus() else { return Vec::new() };
+    let mut files = Vec::new();
+    for (folder, extension, harness, place) in PLACES {
+        for file in fs::read_dir(corpus.join(folder)).into_iter().flatten().flatten() {
+            if file.path().extension().is_some_and(|found| found == extension) {
+                files.push((file.path(), harness, place));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Setup, setup again, uninstall; what happened in between is checked, too. Returns whether it was refused.
+#[track_caller]
+fn there_and_back(home: &UserHome, harness: &str, vehicle: &str, what: &str) -> bool {
+    let before = home.snapshot();
+    let options = ["setup", "--only", harness, "--vehicle", vehicle];
+    let (done, report) = home.run(&options);
+    if !done {
+        assert_eq!(result(&report, harness), "refused", "{what}");
+        assert_eq!(home.snapshot(), before, "{what}: refused, and changed");
+        return true;
+    }
+    let set_up = home.snapshot();
+    assert_ne!(set_up, before, "{what}");
+    let (_, report) = home.run(&options);
+    assert_eq!(result(&report, harness), "unchanged", "{what}: a second time");
+    assert_eq!(home.snapshot(), set_up, "{what}: a second time");
+    assert!(home.run(&["uninstall", "--only", harness]).0, "{what}");
+    assert_eq!(home.snapshot(), before, "{what}: not what it was");
+    false
+}
+
+fn corpus_there_and_back(wanted: &str) {
+    let home = UserHome::new();
+    let (mut count, mut refused) = (0, Vec::new());
+    for (path, harness, place) in files().into_iter().filter(|(_, harness, _)| *harness == wanted) {
+        let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+        let vehicles: &[&str] = if harness == "codex" { &["settings"] } else { &["settings", "folder"] };
+        for (variant, text) in variants(&text, place) {
+            // The folder leaves the file alone, so that its variants tell nothing.
+            let vehicles = if variant == "as it is" { vehicles } else { &vehicles[..1] };
+            for vehicle in vehicles {
+                let file = home.write(place, &text);
+                let what = format!("{} ({variant}, {vehicle})", path.display());
+                count += 1;
+                if there_and_back(&home, harness, vehicle, &what) {
+                    refused.push(what);
+                }
+                fs::remove_file(&file).unwrap();
+            }
+        }
+    }
+    println!("{wanted}: {count} files, variants and vehicles; refused: {refused:?}");
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn every_file_of_claude_code_in_the_corpus_is_what_it_was_after_uninstall() {
+    corpus_there_and_back("claude-code");
+}
+
+#[test]
+fn every_file_of_codex_in_the_corpus_is_what_it_was_after_uninstall() {
+    corpus_there_and_back("codex");
+}
+
+#[test]
+fn every_file_of_gemini_cli_in_the_corpus_is_what_it_was_after_uninstall() {
+    corpus_there_and_back("gemini-cli");
+}
+
+#[test]
+fn links_modes_and_missing_directories_are_what_they_were() {
+    for (_, _, harness, place) in PLACES {
+        let contents = if place.ends_with("json") { "{\n\t\"a\": 1.0\n}" } else { "# mine\n" };
+        let in_place = |home: &UserHome| drop(home.write(place, contents));
+        let relative = |home: &UserHome| {
+            home.write("dotfiles/deep/file", contents);
+            fs::create_dir_all(home.file(place).parent().unwrap()).unwrap();
+            symlink("../dotfiles/deep/file", home.file(place)).unwrap();
+        };
+        let chain = |home: &UserHome| {
+            relative(home);
+            let link = home.file(place);
+            fs::rename(&link, link.with_extension("first")).unwrap();
+            symlink(link.with_extension("first").file_name().unwrap(), &link).unwrap();
+        };
+        let directory = |home: &UserHome| {
+            home.write(&format!("dotfiles/{place}"), contents);
+            let name = Path::new(place).parent().unwrap();
+            symlink(home.file("dotfiles").join(name), home.file(name.to_str().unwrap())).unwrap();
+        };
+        let private = |home: &UserHome| {
+            in_place(home);
+            fs::set_permissions(home.file(place), fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        let shared = |home: &UserHome| {
+            in_place(home);
+            fs::set_permissions(home.file(place), fs::Permissions::from_mode(0o664)).unwrap();
+        };
+        let empty = |home: &UserHome| drop(home.write(place, ""));
+        let nothing = |home: &UserHome| {
+            fs::create_dir_all(home.file(place).parent().unwrap()).unwrap();
+        };
+        let cases: [(&str, &dyn Fn(&UserHome)); 8] = [
+            ("in place", &in_place),
+            ("relative link", &relative),
+            ("chain of links", &chain),
+            ("linked directory", &directory),
+            ("0600", &private),
+            ("0664", &shared),
+            ("empty", &empty),
+            ("missing", &nothing),
+        ];
+        for (case, prepare) in cases {
+            let home = UserHome::new();
+            prepare(&home);
+            assert!(!there_and_back(&home, harness, "settings", &format!("{place}: {case}")));
+        }
+    }
+}
+
+#[test]
+fn uninstall_leaves_no_trace_of_ours() {
+    let home = UserHome::new();
+    for directory in [".claude", ".codex", ".gemini"] {
+        fs::create_dir(home.file(directory)).unwrap();
+    }
+    let mut before = Default::default();
+    super::collect(home.path(), home.path(), &[], &mut before);
+    assert!(home.run(&["setup"]).0);
+    assert!(home.run(&["uninstall"]).0);
+    let mut after = Default::default();
+    super::collect(home.path(), home.path(), &[], &mut after);
+    assert_eq!(after, before);
+}

@@ -1,0 +1,104 @@
+//! `setup` and `uninstall` through the built program: what they do to other programs' files, to the byte.
+
+mod bytes;
+mod edits;
+mod first_version;
+mod refusals;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::home::BCH;
+
+/// A user's home, with whatever configuration a test writes into it.
+struct UserHome {
+    directory: tempfile::TempDir,
+}
+
+/// Everything in a directory: bytes and mode of files, targets of links, directories.
+type Snapshot = BTreeMap<PathBuf, String>;
+
+impl UserHome {
+    fn new() -> Self {
+        // In memory where that can be: setup waits for the disk a dozen times, and thousands of setups run.
+        let memory = tempfile::tempdir_in("/dev/shm");
+        Self { directory: memory.or_else(|_| tempfile::tempdir()).unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.file(name)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(BCH);
+        command.args(arguments).env_clear().env("HOME", self.path()).env("PATH", "/nowhere").current_dir("/");
+        command
+    }
+
+    fn bch(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs `setup --yes` or `uninstall --yes`, and returns its report.
+    #[track_caller]
+    fn run(&self, arguments: &[&str]) -> (bool, Value) {
+        let output = self.bch(&[arguments, &["--yes", "--json"]].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        let report = serde_json::from_slice(&output.stdout);
+        (output.status.success(), report.unwrap_or_else(|_| panic!("{arguments:?}: {error}")))
+    }
+
+    /// What is in the home, without the mail, our programs and our receipt.
+    fn snapshot(&self) -> Snapshot {
+        let mut found = Snapshot::new();
+        collect(self.path(), self.path(), &[".backchannel", ".local"], &mut found);
+        found
+    }
+}
+
+fn collect(root: &Path, directory: &Path, without: &[&str], found: &mut Snapshot) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let name = path.strip_prefix(root).unwrap().to_owned();
+        if without.iter().any(|other| name == Path::new(other)) {
+            continue;
+        }
+        let mode = metadata.permissions().mode() & 0o7777;
+        let text = if metadata.is_symlink() {
+            format!("-> {}", fs::read_link(&path).unwrap().display())
+        } else if metadata.is_dir() {
+            collect(root, &path, without, found);
+            format!("{mode:o} directory")
+        } else {
+            format!("{mode:o} {}", fs::read(&path).unwrap().escape_ascii())
+        };
+        found.insert(name, text);
+    }
+}
+
+/// What a report says of one harness.
+fn result<'a>(report: &'a Value, id: &str) -> &'a str {
+    let harnesses = report["harnesses"].as_array().unwrap();
+    harnesses.iter().find(|harness| harness["id"] == id).unwrap()["result"].as_str().unwrap()
+}
