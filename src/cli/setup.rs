@@ -62,7 +62,7 @@ fn no_home() -> anyhow::Error {
 pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let mut site = Site::open(env)?;
     let only = only(&arguments.plan)?;
-    for manifest in only.iter().flatten().filter(|manifest| !setup::is_here(manifest, env)) {
+    if let Some(manifest) = only.iter().flatten().find(|manifest| !setup::is_here(manifest, env)) {
         return Err(mistake(
             format!("{} is not here: neither its directory nor its program", manifest.title),
             format!("npm install -g {}", manifest.install.package),

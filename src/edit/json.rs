@@ -1,7 +1,7 @@
 //! JSON, with or without comments, edited in its concrete syntax: whatever is not ours keeps its bytes.
 
-use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode};
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
 use super::place::{Reason, Refusal};
@@ -31,7 +31,9 @@ struct Document<'a> {
 impl<'a> Document<'a> {
     /// Parses a file; one without any value is an empty object.
     fn parse(format: Format, text: &'a str) -> Result<Self, Refusal> {
-        let parsed = CstRootNode::parse(text, &options(format));
+        // The concrete syntax lets comments through whatever the options say, so the plain parser goes first.
+        let checked = parse_to_ast(text, &CollectOptions::default(), &options(format));
+        let parsed = checked.and_then(|_| CstRootNode::parse(text, &options(format)));
         let root = parsed.map_err(|error| {
             let what = format!("{} (its reader takes {})", lower(&error.kind().to_string()), dialect(format));
             Refusal::new(Reason::Syntax(what), text, error.range().start)

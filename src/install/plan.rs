@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::file::{self, Found};
 use super::receipt::{Entries, Receipt, Record};
+use super::wishes::NAME;
 use super::{Content, Error, Fingerprint, Wish, first_version};
 use crate::edit::{self, Edited, Entry, Format};
 
@@ -301,6 +302,8 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
         Content::Program { .. } => change.after = None,
         Content::Whole { bytes: ours } if ours == bytes => change.after = None,
         Content::Whole { .. } | Content::Gone { .. } => {}
+        // A file that does not parse and does not name us is no concern of ours.
+        Content::Entries { .. } if memchr::memmem::find(bytes, NAME.as_bytes()).is_none() => {}
         Content::Entries { format, entries, .. } => {
             let refused = |refusal| Error::Refused { path: wish.path.clone(), refusal };
             let edited = edit::remove(*format, bytes, entries, &containers(entries)).map_err(refused)?;

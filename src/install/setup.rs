@@ -118,15 +118,16 @@ pub fn plan_uninstall(
     };
     for manifest in Manifest::all() {
         if choice.only.as_ref().is_none_or(|only| only.contains(&manifest.id)) {
-            // Both vehicles, and the tools' approval: a superset of what setup may have written.
-            let wide = Ground { approve_tools: true, ..ground.clone() };
-            let maker = Maker::new(&manifest, &wide, None);
-            let wishes = maker.into_iter().flat_map(|maker| {
-                [Vehicle::Settings, Vehicle::Folder]
-                    .into_iter()
-                    .flat_map(move |vehicle| maker.wishes(vehicle))
-            });
-            add(&manifest.id, &manifest.title, wishes.collect());
+            // Both vehicles, the tools approved and not: a superset of what setup may have written.
+            let mut wishes = Vec::new();
+            for approve_tools in [true, false] {
+                let ground = Ground { approve_tools, ..ground.clone() };
+                for vehicle in [Vehicle::Settings, Vehicle::Folder] {
+                    let maker = Maker::new(&manifest, &ground, None);
+                    wishes.extend(maker.into_iter().flat_map(|maker| maker.wishes(vehicle)));
+                }
+            }
+            add(&manifest.id, &manifest.title, wishes);
         }
     }
     if choice.only.is_none() {

@@ -111,12 +111,12 @@ impl<'a> Maker<'a> {
         Wish { owner: self.manifest.id.clone(), path, content }
     }
 
-    /// Everything, by one vehicle.
+    /// Everything, by one vehicle; by the harness's own files where it has no folder for us.
     #[must_use]
     pub fn wishes(&self, vehicle: Vehicle) -> Vec<Wish> {
-        let mut wishes = match (vehicle, &self.install().folder) {
-            (Vehicle::Folder, Some(folder)) => self.folder(folder),
-            _ => self.settings(),
+        let (vehicle, mut wishes) = match &self.install().folder {
+            Some(folder) if vehicle == Vehicle::Folder => (vehicle, self.folder(folder)),
+            _ => (Vehicle::Settings, self.settings()),
         };
         wishes.extend(self.first_version(vehicle));
         wishes.extend(self.approval(vehicle));

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::{UserHome, result};
+use super::{UserHome, assert_same, result};
 use crate::edit_corpus::{corpus, variants};
 
 /// Where a harness reads a file of this folder of the corpus, and what else names it.
@@ -38,16 +38,16 @@ fn there_and_back(home: &UserHome, harness: &str, vehicle: &str, what: &str) -> 
     let (done, report) = home.run(&options);
     if !done {
         assert_eq!(result(&report, harness), "refused", "{what}");
-        assert_eq!(home.snapshot(), before, "{what}: refused, and changed");
+        assert_same(&home.snapshot(), &before, &format!("{what}: refused, and changed"));
         return true;
     }
     let set_up = home.snapshot();
     assert_ne!(set_up, before, "{what}");
     let (_, report) = home.run(&options);
     assert_eq!(result(&report, harness), "unchanged", "{what}: a second time");
-    assert_eq!(home.snapshot(), set_up, "{what}: a second time");
+    assert_same(&home.snapshot(), &set_up, &format!("{what}: a second time"));
     assert!(home.run(&["uninstall", "--only", harness]).0, "{what}");
-    assert_eq!(home.snapshot(), before, "{what}: not what it was");
+    assert_same(&home.snapshot(), &before, &format!("{what}: not what it was"));
     false
 }
 
@@ -64,7 +64,13 @@ fn corpus_there_and_back(wanted: &str) {
                 let file = home.write(place, &text);
                 let what = format!("{} ({variant}, {vehicle})", path.display());
                 count += 1;
-                if there_and_back(&home, harness, vehicle, &what) {
+                let is_refused = there_and_back(&home, harness, vehicle, &what);
+                // The one reason for a refusal: comments in a file that its harness reads as strict JSON.
+                let is_strict =
+                    serde_json::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}'));
+                let is_readable = harness != "claude-code" || *vehicle == "folder" || is_strict.is_ok();
+                assert_eq!(is_refused, !is_readable, "{what}");
+                if is_refused {
                     refused.push(what);
                 }
                 fs::remove_file(&file).unwrap();
@@ -72,7 +78,6 @@ fn corpus_there_and_back(wanted: &str) {
         }
     }
     println!("{wanted}: {count} files, variants and vehicles; refused: {refused:?}");
-    assert!(refused.is_empty(), "{refused:?}");
 }
 
 #[test]

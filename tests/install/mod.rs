@@ -97,6 +97,15 @@ fn collect(root: &Path, directory: &Path, without: &[&str], found: &mut Snapshot
     }
 }
 
+/// The snapshots are the same; else only what differs is shown.
+#[track_caller]
+fn assert_same(now: &Snapshot, before: &Snapshot, what: &str) {
+    let names = now.keys().chain(before.keys());
+    let differing = names.filter(|name| now.get(*name) != before.get(*name));
+    let differing: Vec<_> = differing.map(|name| (name, before.get(name), now.get(name))).collect();
+    assert!(differing.is_empty(), "{what}: before and now: {differing:#?}");
+}
+
 /// What a report says of one harness.
 fn result<'a>(report: &'a Value, id: &str) -> &'a str {
     let harnesses = report["harnesses"].as_array().unwrap();
