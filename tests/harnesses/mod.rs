@@ -23,6 +23,7 @@ macro_rules! for_each_harness {
     )*};
 }
 
+mod by_setup;
 mod headless;
 mod interactive;
 
@@ -86,7 +87,8 @@ impl Stage {
         Stage::with_program(harness, Path::new(HOOK))
     }
 
-    fn with_program(harness: Harness, program: &Path) -> Option<Stage> {
+    /// Without hooks.
+    fn bare(harness: Harness) -> Option<Stage> {
         if is_left_out(harness.program().map(drop)) {
             return None;
         }
@@ -97,6 +99,11 @@ impl Stage {
             model: MockModel::start(),
         };
         harness.write_home(stage.harness_home.path(), &stage.home.work()).unwrap();
+        Some(stage)
+    }
+
+    fn with_program(harness: Harness, program: &Path) -> Option<Stage> {
+        let stage = Stage::bare(harness)?;
         let line = |event: &&'static str| {
             let home = stage.home.path();
             let (program, home) = (program.display(), home.display());

@@ -95,6 +95,9 @@ fn every_file_of_gemini_cli_in_the_corpus_is_what_it_was_after_uninstall() {
     corpus_there_and_back("gemini-cli");
 }
 
+/// Writes a file in some way.
+type Preparation<'a> = &'a dyn Fn(&UserHome);
+
 #[test]
 fn links_modes_and_missing_directories_are_what_they_were() {
     for (_, _, harness, place) in PLACES {
@@ -128,7 +131,7 @@ fn links_modes_and_missing_directories_are_what_they_were() {
         let nothing = |home: &UserHome| {
             fs::create_dir_all(home.file(place).parent().unwrap()).unwrap();
         };
-        let cases: [(&str, &dyn Fn(&UserHome)); 8] = [
+        let cases: [(&str, Preparation<'_>); 8] = [
             ("in place", &in_place),
             ("relative link", &relative),
             ("chain of links", &chain),

@@ -1,0 +1,112 @@
+//! Each harness configured by `bch setup` alone, by both vehicles, and as it was after `bch uninstall`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Stage, fences, id, shown};
+use crate::support::harness::Harness;
+use crate::support::home::{BCH, succeed};
+
+impl Stage {
+    /// Runs a command of ours as the user of the harness.
+    fn bch(&self, arguments: &[&str]) -> String {
+        let mut command = self.home.command(BCH);
+        let programs = self.harness.program().unwrap();
+        command.env("HOME", self.harness_home.path()).env("PATH", programs.parent().unwrap());
+        succeed(&command.args(arguments).output().unwrap())
+    }
+
+    /// The files of the harness's home that name us, but what it keeps of its conversations.
+    fn files_that_name_us(&self) -> Vec<PathBuf> {
+        let mut files = BTreeMap::new();
+        collect(self.harness_home.path(), &mut files);
+        let is_conversation = |path: &Path| {
+            let text = path.to_string_lossy();
+            [
+                "/projects/",
+                "/sessions/",
+                "/chats/",
+                "/logs",
+                "/history",
+                "/tmp/",
+                ".sqlite",
+                "/shell-snapshots/",
+                "/backups/",
+            ]
+            .iter()
+            .any(|part| text.contains(part))
+        };
+        let named = files.into_iter().filter(|(path, bytes)| {
+            path.to_string_lossy().contains("backchannel")
+                || memchr::memmem::find(bytes, b"bch-hook").is_some()
+        });
+        named.map(|(path, _)| path).filter(|path| !is_conversation(path)).collect()
+    }
+}
+
+fn collect(directory: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => {
+                files.insert(path.clone(), Vec::new());
+                collect(&path, files);
+            }
+            kind if kind.is_file() => drop(files.insert(path.clone(), fs::read(&path).unwrap_or_default())),
+            _ => {}
+        }
+    }
+}
+
+fn setup_alone_brings_the_mail(harness: Harness, vehicle: &str) {
+    let Some(stage) = Stage::bare(harness) else { return };
+    let mut before = BTreeMap::new();
+    collect(stage.harness_home.path(), &mut before);
+    stage.bch(&["setup", "--yes", "--only", id(harness), "--vehicle", vehicle]);
+    stage.home.send("alice", "@bob", "the build is green", &[]);
+    let output = stage.run("first prompt");
+    let requests = stage.model.requests();
+    assert!(!requests.is_empty(), "{output:?}");
+    assert!(requests[0].contains("| the build is green"), "{}\n{output:?}", shown(&requests[0]));
+    assert_eq!(fences(&requests[0]), (1, 1), "{}", shown(&requests[0]));
+    stage.assert_nothing_is_left();
+    stage.bch(&["uninstall", "--yes"]);
+    assert_eq!(stage.files_that_name_us(), Vec::<PathBuf>::new());
+    let mut after = BTreeMap::new();
+    collect(stage.harness_home.path(), &mut after);
+    for (path, bytes) in before.iter().filter(|(path, _)| !path.ends_with(".claude.json")) {
+        assert_eq!(after.get(path), Some(bytes), "{}", path.display());
+    }
+    stage.home.send("alice", "@bob", "nobody reads this", &[]);
+    let output = stage.run("second prompt");
+    assert!(output.status.success(), "{output:?}");
+    let requests = stage.model.requests();
+    assert!(!requests.last().unwrap().contains("nobody reads this"));
+    assert_eq!(stage.home.unread("bob").len(), 1);
+}
+
+#[test]
+fn setup_alone_brings_the_mail_by_a_plugin_of_claude_code() {
+    setup_alone_brings_the_mail(Harness::ClaudeCode, "folder");
+}
+
+#[test]
+fn setup_alone_brings_the_mail_by_the_settings_of_claude_code() {
+    setup_alone_brings_the_mail(Harness::ClaudeCode, "settings");
+}
+
+#[test]
+fn setup_alone_brings_the_mail_by_the_hooks_of_codex() {
+    setup_alone_brings_the_mail(Harness::Codex, "settings");
+}
+
+#[test]
+fn setup_alone_brings_the_mail_by_an_extension_of_gemini_cli() {
+    setup_alone_brings_the_mail(Harness::GeminiCli, "folder");
+}
+
+#[test]
+fn setup_alone_brings_the_mail_by_the_settings_of_gemini_cli() {
+    setup_alone_brings_the_mail(Harness::GeminiCli, "settings");
+}
