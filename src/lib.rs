@@ -10,6 +10,7 @@ pub mod edit;
 pub mod env;
 pub mod harness;
 pub mod install;
+pub mod mcp;
 pub mod message;
 pub mod repository;
 pub mod spool;

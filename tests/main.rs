@@ -9,6 +9,7 @@ mod edit_corpus;
 mod harnesses;
 mod hook;
 mod install;
+mod mcp;
 mod model;
 mod nothing_runs;
 mod support;

@@ -1,8 +1,11 @@
 //! The shape of the command line, and nothing else.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
+
+use crate::message::AgentName;
 
 /// Mail between coding agents, across harnesses, machines and people.
 #[derive(Debug, Parser)]
@@ -80,6 +83,15 @@ pub(super) enum Command {
     Setup(SetupArguments),
     /// Take everything of ours out of the harnesses again
     Uninstall(PlanArguments),
+    /// Serve the mail to an MCP client, over standard input and output
+    Mcp {
+        /// Whose mail; else this machine's agent's
+        #[arg(long)]
+        agent: Option<AgentName>,
+        /// The mail's home; the environment is not listened to then
+        #[arg(long)]
+        home: Option<PathBuf>,
+    },
     /// Play the story in a throw-away home
     Demo,
 }

@@ -5,6 +5,7 @@ mod delivery;
 mod demo;
 mod directory;
 mod identity;
+mod mcp;
 mod output;
 mod send;
 mod setup;
@@ -68,6 +69,7 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Channels => directory::channels(json, env),
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
+        Command::Mcp { agent, home } => mcp::mcp(agent, home, env),
         Command::Demo => demo::demo(env),
     }
 }

@@ -8,19 +8,17 @@ use std::time::{Duration, Instant};
 
 use super::payload::Payload;
 use super::witness::Witness;
-use super::{Fence, Invocation, Item};
+use super::{Invocation, Parcel};
 use crate::config::{self, Config};
 use crate::env::Env;
 use crate::harness::{Event, Gives, Manifest, Proves};
 use crate::message::{AgentName, DeliveryId, Message};
 use crate::repository;
 use crate::spool::local::LocalSpool;
-use crate::spool::{self, Afterwards, Filter, Lease, Left, Moment, Shown, Spool, Take};
+use crate::spool::{self, Afterwards, Filter, Lease, Left, Moment, Shown, Spool};
 
 /// A hook that has not printed by then gives its mail back and prints nothing.
 pub const DEADLINE: Duration = Duration::from_millis(1500);
-/// Bytes of one delivery: Claude Code cuts above 10,000 characters, Codex above 10,000 bytes.
-const BUDGET: usize = 9500;
 
 /// What a hook could not do; it goes to the log that `doctor` reads.
 #[derive(Debug, thiserror::Error)]
@@ -192,66 +190,38 @@ impl Session<'_> {
 
     /// Shows mail. What the session holds without evidence comes first at a prompt.
     fn deliver(&self, moment: Moment, out: &mut dyn Write) -> Result<(), Error> {
-        let brackets = self.manifest.angle_brackets;
-        let mut fence = Fence::new(BUDGET, brackets);
-        let mut shown: Vec<(Message, Moment)> = Vec::new();
+        let mut parcel = Parcel::new(self.manifest.angle_brackets);
         if moment == Moment::Prompt {
-            for held in self.spool.held(self.agent, &self.lease.id)? {
-                if held.shown.is_none_or(|shown| shown.by != Moment::Noted) {
-                    let item = Item::new(&held.message, true, false, fence.room() / brackets.min(2));
-                    let by = if item.is_head { Moment::Head } else { moment };
-                    if fence.add(item) {
-                        shown.push((held.message, by));
-                    }
-                }
-            }
+            let held = self.spool.held(self.agent, &self.lease.id)?;
+            let unproven =
+                held.into_iter().filter(|held| held.shown.is_none_or(|shown| shown.by != Moment::Noted));
+            unproven.for_each(|held| parcel.add_again(held.message));
         }
         let filter = Filter { contexts: Some(self.contexts()), urgent: moment == Moment::Tool, ids: None };
-        let room = fence.room();
-        let weigh = |message: &Message| Item::new(message, true, true, room).weight(brackets);
         let quota = self.spool.quota(self.agent)?;
-        let take = Take::Within { bytes: room, weigh: &weigh, quota: &quota };
-        let claim = self.spool.claim(self.agent, &self.lease, &filter, take)?;
-        let mut left = claim.left;
-        for claimed in claim.messages {
-            // A cut item may still be too heavy where the harness lengthens angle brackets.
-            let room = fence.room();
-            let item = Item::new(&claimed.message, claimed.repeat, claimed.stray, room);
-            let item = if item.weight(brackets) > room {
-                Item::new(&claimed.message, claimed.repeat, claimed.stray, room / brackets.max(1))
-            } else {
-                item
-            };
-            let by = if item.is_head { Moment::Head } else { moment };
-            let worth_it = !item.is_head || fence.is_empty() || room >= BUDGET / 4;
-            if worth_it && fence.add(item) {
-                shown.push((claimed.message, by));
-            } else {
-                self.spool.release(self.agent, &self.lease.id, &claimed.message)?;
-                left.matching += 1;
-            }
-        }
+        parcel.claim(self.spool, self.agent, &self.lease, &filter, &quota)?;
         if moment == Moment::Tool {
             // Between tool calls only urgent mail is spoken of; what waits is told at the prompt.
-            left = Left::default();
+            parcel.left = Left::default();
         }
-        let Some(text) = fence.text(self.agent, &left) else { return self.renew_if_holding() };
+        let Some(text) = parcel.text(self.agent) else { return self.renew_if_holding() };
         if Instant::now() >= self.deadline {
-            for (message, _) in &shown {
+            for (message, _) in &parcel.messages {
                 self.spool.release(self.agent, &self.lease.id, message)?;
             }
             return Ok(());
         }
         if let Err(error) = self.print(&text, out) {
-            for (message, _) in &shown {
+            for (message, _) in &parcel.messages {
                 self.give_back(message, false)?;
             }
             return Err(error);
         }
-        for (message, by) in &shown {
-            self.mark(message, *by, Some(fence.delivery()))?;
+        for (message, is_head) in &parcel.messages {
+            let by = if *is_head { Moment::Head } else { moment };
+            self.mark(message, by, Some(parcel.delivery()))?;
         }
-        if shown.is_empty() {
+        if parcel.messages.is_empty() {
             return Ok(());
         }
         self.spool.renew(self.agent, &self.lease)?;

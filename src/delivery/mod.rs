@@ -3,6 +3,7 @@
 mod fence;
 pub mod hook;
 mod invocation;
+mod parcel;
 mod payload;
 mod witness;
 
@@ -10,3 +11,4 @@ pub use payload::read as read_payload;
 
 pub use fence::{Fence, Item};
 pub use invocation::Invocation;
+pub use parcel::Parcel;

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use super::{Stage, fences, id, shown};
+use serde_json::json;
+
+use super::{ATTENDED_OR_NOT, LIMIT, Stage, fences, id, shown};
 use crate::support::harness::Harness;
 use crate::support::home::{BCH, succeed};
+use crate::support::mock_model::{Gate, Reply};
 
 impl Stage {
     /// Runs a command of ours as the user of the harness.
@@ -109,4 +113,46 @@ fn setup_alone_brings_the_mail_by_an_extension_of_gemini_cli() {
 #[test]
 fn setup_alone_brings_the_mail_by_the_settings_of_gemini_cli() {
     setup_alone_brings_the_mail(Harness::GeminiCli, "settings");
+}
+
+/// With the tools approved in advance the model's call of one is answered without a question.
+fn approved_tools_bring_the_mail(harness: Harness, vehicle: &str) {
+    let Some(stage) = Stage::bare(harness) else { return };
+    stage.bch(&["setup", "--yes", "--only", id(harness), "--vehicle", vehicle, "--approve-tools"]);
+    let (gate, call) = (Gate::new(), Reply::Tool { name: "bch_inbox".to_owned(), args: json!({}) });
+    stage.model.script(vec![Reply::After(gate.clone(), Box::new(call))]);
+    let command = stage.command("first prompt", &ATTENDED_OR_NOT);
+    let run = thread::spawn(move || command.run());
+    stage.model.wait_for_requests(1, LIMIT);
+    stage.home.send("alice", "@bob", "asked for", &[]);
+    gate.open();
+    let output = run.join().unwrap();
+    let requests = stage.model.requests();
+    let last = requests.last().unwrap();
+    assert!(last.contains("| asked for"), "{}\n{output:?}", shown(last));
+    // The harness ends the server, which acknowledges then.
+    stage.wait_until_claimed(0);
+    assert_eq!((stage.home.unread("bob").len(), stage.home.recent("bob").len()), (0, 1));
+    stage.bch(&["uninstall", "--yes"]);
+    assert_eq!(stage.files_that_name_us(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn approved_tools_bring_the_mail_by_a_plugin_of_claude_code() {
+    approved_tools_bring_the_mail(Harness::ClaudeCode, "folder");
+}
+
+#[test]
+fn approved_tools_bring_the_mail_by_the_settings_of_claude_code() {
+    approved_tools_bring_the_mail(Harness::ClaudeCode, "settings");
+}
+
+#[test]
+fn approved_tools_bring_the_mail_in_codex() {
+    approved_tools_bring_the_mail(Harness::Codex, "settings");
+}
+
+#[test]
+fn approved_tools_bring_the_mail_by_the_settings_of_gemini_cli() {
+    approved_tools_bring_the_mail(Harness::GeminiCli, "settings");
 }
