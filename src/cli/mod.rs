@@ -42,13 +42,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Silent>() => ExitCode::FAILURE,
         Err(error) => {
-            output::remark("error", &format!("{error:#}"));
+            output::remark("error", &chain(&error));
             if let Some(hint) = hint(&error) {
                 output::remark("hint", &hint);
             }
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes; one that the line before says already is not said twice.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        said if said.ends_with(&cause) => said.to_owned(),
+        said => format!("{said}: {cause}"),
+    })
 }
 
 fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {

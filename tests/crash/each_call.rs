@@ -20,16 +20,16 @@ const KILL: &[&str] = &["signal=SIGKILL"];
 /// A file system without hard links, on which a move cannot be told to replace nothing (FAT, some mounts).
 const POOR: &[&str] = &["?link,?linkat:error=EPERM", "?renameat2:error=EINVAL"];
 /// The numbers of the messages that wait where a fault is planted.
-const WAITING: Range<u32> = 0..3;
+pub(super) const WAITING: Range<u32> = 0..3;
 
 /// A program at whose system calls faults are planted, as a user whom the system may refuse something.
-struct Trial {
-    command: fn(&Home) -> Command,
-    stdin: fn(&Home) -> Vec<u8>,
+pub(super) struct Trial {
+    pub(super) command: fn(&Home) -> Command,
+    pub(super) stdin: fn(&Home) -> Vec<u8>,
     /// What the system refuses all the while.
     always: &'static [&'static str],
     /// Checks a home after the program ran in it; the text tells where it was struck.
-    check: fn(&Home, &Output, &str),
+    pub(super) check: fn(&Home, &Output, &str),
 }
 
 impl Trial {
@@ -102,7 +102,7 @@ fn calls(trace: &str, home: &str, only_changes: bool) -> Vec<(String, usize, Str
     calls
 }
 
-fn drain() -> Trial {
+pub(super) fn drain() -> Trial {
     Trial {
         command: |home| bob(home, DRAIN),
         stdin: |_| Vec::new(),
@@ -131,7 +131,7 @@ fn a_drain_of_which_any_call_fails_loses_nothing() {
     drain().strike(ERRORS);
 }
 
-fn hook() -> Trial {
+pub(super) fn hook() -> Trial {
     Trial {
         command: hook_command,
         stdin: |home| prompt(home, "one"),
@@ -163,7 +163,7 @@ fn a_hook_of_which_any_call_fails_loses_nothing() {
     hook().strike(ERRORS);
 }
 
-fn send() -> Trial {
+pub(super) fn send() -> Trial {
     Trial {
         command: |home| bob(home, &["send", "@ann", "body 77 is whole"]),
         stdin: |_| Vec::new(),

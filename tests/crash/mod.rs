@@ -5,6 +5,7 @@ mod each_call;
 mod output;
 mod races;
 mod random_moments;
+mod refused;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
