@@ -1,5 +1,7 @@
 //! The mail commands, and every fault of the first version that concerns them or the local spool.
 
+mod first_version;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -49,7 +51,7 @@ fn a_message_is_sent_seen_drained_and_kept_for_an_hour() {
 }
 
 #[test]
-fn bodies_of_every_kind_go_through() {
+fn w16_bodies_of_every_kind_go_through() {
     let home = Home::with(&["bob", "alice"]);
     for body in ["-1 off by one", "-h", "--", "two\nlines\n", "👨‍👩‍👧 emoji", "--- x", "'\"`$(touch x)`"]
     {
@@ -73,7 +75,7 @@ fn bodies_of_every_kind_go_through() {
 }
 
 #[test]
-fn a_prefix_finds_one_message_and_refuses_two() {
+fn w16_a_prefix_finds_one_message_and_refuses_two() {
     let home = Home::with(&["bob", "alice"]);
     for (number, body) in [(0xabc1, "one"), (0xabc2, "two")] {
         plant(&home, "bob", &message(number, body));
@@ -185,7 +187,7 @@ fn w1_a_name_is_never_a_path() {
 }
 
 #[test]
-fn w3_a_damaged_agent_record_is_its_own_trouble() {
+fn w2_w3_a_damaged_agent_record_is_its_own_trouble() {
     let home = Home::with(&["bob", "alice"]);
     for (name, text) in [("zed", "{\"name\":\"zed\""), ("void", ""), ("undefined", "{}")] {
         fs::write(home.path().join(format!("agents/{name}.json")), text).unwrap();

@@ -1,6 +1,8 @@
 //! The hook's rules, through the built program: evidence, subagents, foreign harnesses, budget, and
 //! an exit status of 0 whatever it is given.
 
+mod ends;
+
 use std::fs;
 use std::process::Stdio;
 

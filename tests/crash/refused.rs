@@ -165,7 +165,7 @@ fn a_file_system_without_hard_links_carries_mail() {
     let (drained, recent) = rest.split_once("\nrecent\n").unwrap();
     assert!(drained.starts_with("no unread mail here\n"), "{text}");
     assert_eq!(bodies(drained.as_bytes()), [0, 1, 2, 3, 4], "{text}");
-    assert_eq!(bodies(recent.as_bytes()), [0, 1, 2, 3, 4], "{text}");
+    assert_eq!(set(bodies(recent.as_bytes())), set(0..5), "{text}");
 }
 
 /// What `watch` prints of a message that comes after its first look, with a fault in it; how long that took.
