@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod doctor;
 pub mod edit;
 pub mod env;
 pub mod harness;

@@ -83,6 +83,8 @@ pub(super) enum Command {
     Setup(SetupArguments),
     /// Take everything of ours out of the harnesses again
     Uninstall(PlanArguments),
+    /// Check that mail can reach every harness here
+    Doctor,
     /// Serve the mail to an MCP client, over standard input and output
     Mcp {
         /// Whose mail; else this machine's agent's

@@ -4,6 +4,7 @@ mod args;
 mod delivery;
 mod demo;
 mod directory;
+mod doctor;
 mod identity;
 mod mcp;
 mod output;
@@ -78,6 +79,7 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Channels => directory::channels(json, env),
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
+        Command::Doctor => doctor::doctor(json, env),
         Command::Mcp { agent, home } => mcp::mcp(agent, home, env),
         Command::Demo => demo::demo(env),
     }

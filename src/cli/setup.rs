@@ -21,23 +21,23 @@ use crate::install::setup::{self, Choice, Part};
 use crate::install::wishes::{self, Ground, Vehicle};
 use crate::install::{Error, PROGRAMS, Wish, first_version};
 
-/// Everything that both commands need.
-struct Site {
-    env: Env,
+/// Everything that the commands on harnesses need.
+pub(super) struct Site {
+    pub(super) env: Env,
     data: PathBuf,
     home: PathBuf,
-    receipt: Receipt,
+    pub(super) receipt: Receipt,
 }
 
 impl Site {
-    fn open(env: &Env) -> anyhow::Result<Self> {
+    pub(super) fn open(env: &Env) -> anyhow::Result<Self> {
         let data = env.data_directory().ok_or_else(no_home)?;
         let receipt = Receipt::load(&data)?;
         let config = Config::load(env)?;
         Ok(Self { env: env.clone(), data, home: std::path::absolute(&config.home)?, receipt })
     }
 
-    fn ground(&self, approve_tools: bool) -> Ground<'_> {
+    pub(super) fn ground(&self, approve_tools: bool) -> Ground<'_> {
         Ground { env: &self.env, programs: self.data.join("bin"), home: self.home.clone(), approve_tools }
     }
 

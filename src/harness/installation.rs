@@ -32,6 +32,9 @@ pub struct Installation {
     pub skill: Option<String>,
     /// The file of instructions that takes a section of ours.
     pub instructions: Option<Instructions>,
+    /// Settings by which its user switches hooks off.
+    #[serde(default)]
+    pub switches: Vec<Switch>,
     /// A folder that is ours alone and has everything: the other vehicle.
     pub folder: Option<Folder>,
 }
@@ -88,6 +91,16 @@ pub struct Instructions {
     pub overriding_file: Option<String>,
     /// A setting that names another file.
     pub setting: Option<Place>,
+}
+
+/// A setting that switches our hooks off.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Switch {
+    /// The file and the keys of the setting itself.
+    pub place: Place,
+    /// Its value that switches off, or an element of it.
+    pub off: serde_json::Value,
 }
 
 /// A folder of ours.

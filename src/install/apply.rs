@@ -43,17 +43,13 @@ pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Re
 fn make(change: &Change) -> Result<(), Error> {
     file::sweep(&change.real);
     if change.is_nothing() {
-        if change.after.is_none() {
-            file::remove_directories(&change.directories);
-        }
-        return Ok(());
+        return if change.after.is_none() { file::remove_directories(&change.directories) } else { Ok(()) };
     }
     match (&change.before, &change.after) {
         (before, Some(after)) => file::write(&change.real, before.as_deref(), after, change.mode),
         (Some(before), None) => {
             file::remove(&change.real, before)?;
-            file::remove_directories(&change.directories);
-            Ok(())
+            file::remove_directories(&change.directories)
         }
         (None, None) => Ok(()),
     }
@@ -65,7 +61,7 @@ pub fn take_back(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
         let undone = match (&change.before, &change.after) {
             (Some(before), after) => file::write(&change.real, after.as_deref(), before, change.mode_before),
             (None, Some(after)) => {
-                file::remove(&change.real, after).map(|()| file::remove_directories(&change.directories))
+                file::remove(&change.real, after).and_then(|()| file::remove_directories(&change.directories))
             }
             (None, None) => Ok(()),
         };
@@ -74,7 +70,8 @@ pub fn take_back(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
             return;
         }
         if change.before.is_none() {
-            file::remove_directories(&change.directories);
+            // One that is left empty is taken away by the next uninstall.
+            let _ = file::remove_directories(&change.directories);
         }
     }
     *receipt = before;

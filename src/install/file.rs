@@ -129,11 +129,16 @@ pub(super) fn remove(real: &Path, before: &[u8]) -> Result<(), Error> {
 }
 
 /// Removes those of the directories that are empty, the innermost first.
-pub(super) fn remove_directories(directories: &[PathBuf]) {
+pub(super) fn remove_directories(directories: &[PathBuf]) -> Result<(), Error> {
     for directory in directories.iter().rev() {
-        // Whoever put something into it since keeps it.
-        let _ = fs::remove_dir(directory);
+        match fs::remove_dir(directory) {
+            // Whoever put something into it since keeps it.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => {}
+            result => result.on("remove", directory)?,
+        }
     }
+    Ok(())
 }
 
 /// Removes what a killed writer left beside a file.

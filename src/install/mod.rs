@@ -5,6 +5,7 @@
 //! whole. Uninstalling is a plan too, made from the receipt. What text an entry makes is `crate::edit`'s.
 
 pub mod apply;
+pub mod codex;
 mod file;
 pub mod first_version;
 pub mod plan;

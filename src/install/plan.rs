@@ -32,6 +32,8 @@ pub struct Change {
     pub(super) record: Option<Record>,
     /// The original that the record names.
     pub(super) original: Option<Vec<u8>>,
+    /// Whether setup made the file.
+    is_ours: bool,
     /// Why the file stays, where it should change.
     pub kept: Option<&'static str>,
 }
@@ -52,8 +54,14 @@ impl Change {
             directories: Vec::new(),
             record: None,
             original: None,
+            is_ours: false,
             kept: None,
         }
+    }
+
+    /// Whether the file was not there before setup made it.
+    pub(super) fn was_made(&self) -> bool {
+        self.is_ours
     }
 
     /// Whether the file stays as it is.
@@ -255,6 +263,7 @@ pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
     let found = file::find(&record.real)?;
     let mut change = Change::nothing(&record.owner, record.path.clone(), &found);
     change.directories = record.directories.clone();
+    change.is_ours = record.original.is_none();
     let now = found.bytes.as_deref().map(Fingerprint::of);
     let original = record.original.as_ref().map(|original| receipt.original(original));
     if now == record.original {

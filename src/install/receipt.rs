@@ -154,8 +154,15 @@ impl Receipt {
         files::replace(&path, text.as_bytes()).map_err(io::Error::other).on("write", &path)
     }
 
-    /// Removes originals that no record names.
+    /// Removes originals that no record names, and what a killed writer left.
     pub(super) fn sweep(&self) {
+        for directory in [self.directory.clone(), self.directory.join("originals")] {
+            for name in files::names(&directory).unwrap_or_default() {
+                if name.starts_with('.') && name.ends_with(".tmp") {
+                    let _ = fs::remove_file(directory.join(name));
+                }
+            }
+        }
         let named: HashSet<_> = self
             .records()
             .iter()

@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicBool;
 use super::plan::{self, Change};
 use super::receipt::Receipt;
 use super::wishes::{Ground, Maker, Vehicle};
-use super::{Error, PROGRAMS, Wish, apply};
+use super::{Error, PROGRAMS, Wish, apply, codex};
+use crate::edit::{self, Format};
 use crate::env::Env;
 use crate::harness::Manifest;
 use crate::message::AgentName;
@@ -93,7 +94,9 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
     parts
 }
 
-fn wishes(manifest: &Manifest, ground: &Ground<'_>, choice: &Choice) -> Vec<Wish> {
+/// What one harness gets, by the user's choice.
+#[must_use]
+pub fn wishes(manifest: &Manifest, ground: &Ground<'_>, choice: &Choice) -> Vec<Wish> {
     let agent = choice.identities.iter().find(|(id, _)| *id == manifest.id).map(|(_, agent)| agent);
     let vehicle = choice.vehicle.unwrap_or_else(|| vehicle(manifest, ground.env));
     Maker::new(manifest, ground, agent).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
@@ -148,7 +151,28 @@ fn plan_out(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Chang
             changes.push(change);
         }
     }
+    if owner == "codex" {
+        forget_trust(&mut changes)?;
+    }
     Ok(changes)
+}
+
+/// What Codex's user trusted of ours goes with it.
+fn forget_trust(changes: &mut [Change]) -> Result<(), Error> {
+    let is = |change: &Change, name: &str| change.path.file_name().is_some_and(|found| found == name);
+    let hooks = changes.iter().find(|change| is(change, "hooks.json"));
+    let Some((file, Some(hooks))) = hooks.map(|change| (change.real.clone(), change.before.clone())) else {
+        return Ok(());
+    };
+    let hooks = edit::value(Format::Json, &hooks).unwrap_or_default();
+    for config in changes.iter_mut().filter(|change| is(change, "config.toml")) {
+        let Some(bytes) = &config.after else { continue };
+        let refused = |refusal| Error::Refused { path: config.path.clone(), refusal };
+        let edited = codex::without_trust(bytes, &file, &hooks, &Ground::mark()).map_err(refused)?;
+        let is_trace = config.was_made() && edit::is_empty(Format::Toml, &edited);
+        config.after = if is_trace { None } else { Some(edited) };
+    }
+    Ok(())
 }
 
 /// Carries the parts out, each whole or not at all. A file that another program changed meanwhile is planned

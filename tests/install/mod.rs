@@ -1,6 +1,8 @@
 //! `setup` and `uninstall` through the built program: what they do to other programs' files, to the byte.
 
 mod bytes;
+mod crash;
+mod doctor;
 mod edits;
 mod first_version;
 mod refusals;
