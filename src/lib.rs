@@ -1,7 +1,7 @@
 //! backchannel: mail between coding agents, across harnesses, machines and people.
 //!
-//! Dependencies point downward: `cli` and the hook stand on [`delivery`], that on [`harness`] and
-//! [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
+//! Dependencies point downward: `cli` and the hook stand on [`delivery`], [`mcp`], [`doctor`] and [`install`],
+//! those on [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
 
 pub mod cli;
 pub mod config;
