@@ -76,16 +76,14 @@ impl Change {
         let name = self.path.display().to_string();
         let side =
             |bytes: &Option<Vec<u8>>| if bytes.is_some() { name.clone() } else { "/dev/null".to_owned() };
-        let text = |bytes: &Option<Vec<u8>>| {
-            String::from_utf8(bytes.clone().unwrap_or_default()).map_err(|error| error.as_bytes().len())
-        };
+        let text = |bytes: &Option<Vec<u8>>| String::from_utf8(bytes.clone().unwrap_or_default());
         match (text(&self.before), text(&self.after)) {
             (Ok(before), Ok(after)) => similar::TextDiff::from_lines(&before, &after)
                 .unified_diff()
                 .header(&side(&self.before), &side(&self.after))
                 .to_string(),
-            (_, after) => {
-                let size = after.map_or_else(|size| size, |text| text.len());
+            _ => {
+                let size = self.after.as_ref().or(self.before.as_ref()).map_or(0, Vec::len);
                 format!(
                     "--- {}\n+++ {}\n(a program of {size} bytes)\n",
                     side(&self.before),

@@ -14,7 +14,7 @@ use crate::support::mock_model::{Gate, Reply};
 
 impl Stage {
     /// Runs a command of ours as the user of the harness.
-    fn bch(&self, arguments: &[&str]) -> String {
+    pub(super) fn bch(&self, arguments: &[&str]) -> String {
         let mut command = self.home.command(BCH);
         let programs = self.harness.program().unwrap();
         command.env("HOME", self.harness_home.path()).env("PATH", programs.parent().unwrap());

@@ -26,6 +26,7 @@ macro_rules! for_each_harness {
 mod by_setup;
 mod headless;
 mod interactive;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::thread;
