@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::edit::{self, Entry, Format, Presence};
+use crate::edit::{self, Entry, Presence};
 use crate::harness::Manifest;
 use crate::install::codex;
 use crate::install::receipt::Receipt;
@@ -252,9 +252,7 @@ fn switches(sheet: &mut Sheet, manifest: &Manifest, directory: &Path) {
 
 /// Codex runs a hook only when its user trusted exactly this line at this place.
 fn trust(sheet: &mut Sheet, directory: &Path) {
-    let read = |file: &str| fs::read(directory.join(file)).unwrap_or_default();
-    let hooks = edit::value(Format::Json, &read("hooks.json")).unwrap_or_default();
-    let config = edit::value(Format::Toml, &read("config.toml")).unwrap_or_default();
+    let (hooks, config) = codex::read(directory);
     let untrusted = codex::untrusted(&directory.join("hooks.json"), &hooks, &config, &Ground::mark());
     if config.pointer("/features/hooks") == Some(&Value::Bool(false)) {
         sheet.fail("switched off", "config.toml has `features.hooks = false`", "codex features enable hooks");

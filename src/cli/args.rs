@@ -187,6 +187,9 @@ pub(super) struct SetupArguments {
     /// Allow our MCP tools in advance
     #[arg(long)]
     pub(super) approve_tools: bool,
+    /// Trust our hooks in Codex; only a person at a terminal may
+    #[arg(long)]
+    pub(super) trust_hooks: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]

@@ -19,7 +19,7 @@ use crate::install::plan::Change;
 use crate::install::receipt::Receipt;
 use crate::install::setup::{self, Choice, Part};
 use crate::install::wishes::{self, Ground, Vehicle};
-use crate::install::{Error, PROGRAMS, Wish, first_version};
+use crate::install::{Error, PROGRAMS, Wish, codex, codex_trust, first_version};
 
 /// Everything that the commands on harnesses need.
 pub(super) struct Site {
@@ -68,6 +68,12 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
             format!("npm install -g {}", manifest.install.package),
         ));
     }
+    if arguments.trust_hooks && !is_at_a_terminal() {
+        return Err(mistake(
+            "could not trust hooks: nobody is at a terminal, and an agent must not do it for its user",
+            "codex   # then /hooks",
+        ));
+    }
     let vehicle = arguments.vehicle.map(|vehicle| match vehicle {
         VehicleArgument::Folder => Vehicle::Folder,
         VehicleArgument::Settings => Vehicle::Settings,
@@ -87,6 +93,9 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     let go = proceed(&mut parts, &arguments.plan, json, ("setup", "Set these up?"))?;
     if go {
         carry_out(&mut parts, &mut site.receipt)?;
+        if parts.iter().any(|part| part.id == "codex" && part.is_done) {
+            trust_codex(arguments, json, &site)?;
+        }
     }
     report(&parts, arguments.plan.dry_run, json, |id| steps(id, &site))
 }
@@ -146,7 +155,7 @@ fn proceed(
     if !has_changes || arguments.yes {
         return Ok(true);
     }
-    if json || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if json || !is_at_a_terminal() {
         return Err(mistake(
             "nothing was changed: nobody is here to ask",
             format!("bch {word} --yes   # or look first: bch {word} --dry-run"),
@@ -199,10 +208,42 @@ fn carry_out(parts: &mut [Part], receipt: &mut Receipt) -> anyhow::Result<()> {
     Ok(setup::carry_out(parts, receipt, &stop)?)
 }
 
+fn is_at_a_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Records the user's trust in our hooks with Codex, where the person at the terminal wants that.
+fn trust_codex(arguments: &SetupArguments, json: bool, site: &Site) -> anyhow::Result<()> {
+    let Some(manifest) = Manifest::find("codex") else { return Ok(()) };
+    let Some(program) = site.env.find_program(&manifest.install.program) else { return Ok(()) };
+    if json || !is_at_a_terminal() || codex::is_trusted(&manifest, &site.env) {
+        return Ok(());
+    }
+    let question = "Codex runs a hook only if you trust it. Trust the hooks of backchannel now?";
+    let is_wanted = arguments.trust_hooks
+        || !arguments.plan.yes
+            && dialoguer::Confirm::with_theme(&ColorfulTheme::default())
+                .with_prompt(question)
+                .default(false)
+                .interact_opt()
+                .context("could not ask")?
+                == Some(true);
+    if is_wanted {
+        let ground = site.ground(false);
+        let lines: Vec<_> =
+            manifest.events.iter().map(|event| ground.hook_line(&manifest, event, None)).collect();
+        let home = site.env.home().ok_or_else(no_home)?;
+        codex_trust::trust(&program, &home, &lines).context("could not trust the hooks")?;
+    }
+    Ok(())
+}
+
 /// What a person has to do yet.
 fn steps(id: &str, site: &Site) -> Vec<String> {
     let mut steps = Vec::new();
-    if id == "codex" {
+    let is_trusted =
+        || Manifest::find("codex").is_some_and(|manifest| codex::is_trusted(&manifest, &site.env));
+    if id == "codex" && !is_trusted() {
         steps.push(
             "run `codex`, then `/hooks`, and trust the hooks of backchannel: until then Codex skips them"
                 .into(),

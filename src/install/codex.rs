@@ -9,7 +9,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::wishes::Ground;
 use crate::edit::{self, Entry, Format, Refusal};
+use crate::env::Env;
+use crate::harness::Manifest;
 
 /// What Codex takes where a hook says no time-out, in seconds (run).
 const TIMEOUT: u64 = 600;
@@ -52,6 +55,24 @@ pub fn untrusted(file: &Path, hooks: &Value, config: &Value, mark: &str) -> Vec<
     };
     let handlers = handlers(file, hooks, mark).into_iter().filter(|ours| !is_trusted(ours));
     handlers.map(|ours| ours.event.to_owned()).collect()
+}
+
+/// Whether Codex trusts all hooks of ours that are in its file.
+#[must_use]
+pub fn is_trusted(manifest: &Manifest, env: &Env) -> bool {
+    let Some((directory, _)) = manifest.install.directories(env) else { return false };
+    let (hooks, config) = read(&directory);
+    untrusted(&directory.join("hooks.json"), &hooks, &config, &Ground::mark()).is_empty()
+}
+
+/// Codex's hooks and its configuration; null where one does not parse.
+#[must_use]
+pub fn read(directory: &Path) -> (Value, Value) {
+    let value = |format, file: &str| {
+        let bytes = std::fs::read(directory.join(file)).unwrap_or_default();
+        edit::value(format, &bytes).unwrap_or_default()
+    };
+    (value(Format::Json, "hooks.json"), value(Format::Toml, "config.toml"))
 }
 
 /// Takes the trust in our hooks out of Codex's configuration, and the table of trust where it is empty then.

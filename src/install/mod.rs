@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod codex;
+pub mod codex_trust;
 mod file;
 pub mod first_version;
 pub mod plan;

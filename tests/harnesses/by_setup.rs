@@ -21,6 +21,14 @@ impl Stage {
         succeed(&command.args(arguments).output().unwrap())
     }
 
+    /// What a command that fails says.
+    pub(super) fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = self.home.command(BCH);
+        let output = command.env("HOME", self.harness_home.path()).args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     /// The files of the harness's home that name us, but what it keeps of its conversations.
     fn files_that_name_us(&self) -> Vec<PathBuf> {
         let mut files = BTreeMap::new();

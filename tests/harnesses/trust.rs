@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{LIMIT, Stage};
 use crate::support::harness::Harness;
 use crate::support::home::BCH;
+use crate::support::tmux::Tmux;
 
 /// Trusts every hook that Codex lists, as its user would by `/hooks`: through its own server, so that key and
 /// hash are Codex's.
@@ -75,4 +76,37 @@ fn codex_runs_our_hooks_when_its_user_trusts_them_and_doctor_knows() {
     stage.bch(&["uninstall", "--yes"]);
     let left = std::fs::read_to_string(&config).unwrap();
     assert!(left.starts_with("# mine\nmodel = \"m\"\n") && !left.contains("hooks"), "{left}");
+}
+
+/// At a terminal alone, by the one question of `setup`.
+#[test]
+fn a_yes_at_the_terminal_trusts_our_hooks_in_codex() {
+    let Some(stage) = Stage::bare(Harness::Codex) else { return };
+    if super::is_left_out(Tmux::check()) {
+        return;
+    }
+    let refused = stage.refused(&["setup", "--yes", "--only", "codex", "--trust-hooks"]);
+    assert!(refused.contains("nobody is at a terminal") && refused.contains("hint: "), "{refused}");
+    let programs = Harness::Codex.program().unwrap();
+    let path = format!("{}:/usr/bin:/bin", programs.parent().unwrap().display());
+    let env = [
+        ("HOME".into(), stage.harness_home.path().into()),
+        ("BACKCHANNEL_HOME".into(), stage.home.path().into()),
+        ("PATH".into(), path.into()),
+        ("TERM".into(), "xterm-256color".into()),
+    ];
+    let words = [BCH, "setup", "--only", "codex"].map(Into::into);
+    let terminal = Tmux::start(&words, &env, &stage.home.work());
+    terminal.wait_for_text("enter to go on", LIMIT);
+    terminal.send_key("Enter");
+    terminal.wait_for_text("Set these up?", LIMIT);
+    terminal.send_key("Enter");
+    terminal.wait_for_text("Trust the hooks of backchannel now?", LIMIT);
+    terminal.send_key("y");
+    terminal.wait_for_screen("the end", |screen| screen.contains("Codex: done"), LIMIT);
+    assert_eq!(trust(&stage), "ok", "{}", terminal.screen());
+    stage.bch(&["uninstall", "--yes"]);
+    let config = stage.harness_home.path().join(".codex/config.toml");
+    let left = std::fs::read_to_string(config).unwrap_or_default();
+    assert!(!left.contains("hooks"), "{left}");
 }
