@@ -24,8 +24,7 @@ fn main() {
     let env = Env::system();
     let Some(invocation) = Invocation::parse(std::env::args_os().skip(1)) else { return };
     let result = panic::catch_unwind(|| {
-        let mut input = io::stdin().lock();
-        let read = || read_payload(&mut input, start + DEADLINE).unwrap_or_default();
+        let read = || read_payload(rustix::stdio::stdin(), start + DEADLINE).unwrap_or_default();
         let is_busy = || end_at(start + LIMIT);
         hook::run(&invocation, is_busy, read, &mut io::stdout().lock(), &env, start + DEADLINE)
     });

@@ -39,7 +39,7 @@ pub(super) fn mcp(agent: Option<AgentName>, home: Option<PathBuf>, env: &Env) ->
         None => super::agent(&config, env)?,
     };
     let spool = open_spool(&config, env)?;
-    if !spool.agents()?.iter().any(|known| known.name == agent) {
+    if spool.agent(&agent)?.is_none() {
         return Err(super::mistake(format!("there is no agent @{agent}"), format!("bch init {agent}")));
     }
     let server = Arc::new(Server::new(Box::new(spool), agent, env.clone()));

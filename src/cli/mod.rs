@@ -146,7 +146,7 @@ fn desk(env: &Env) -> anyhow::Result<Desk> {
     let config = Config::load(env)?;
     let agent = agent(&config, env)?;
     let spool = open_spool(&config, env)?;
-    if !spool.agents()?.iter().any(|known| known.name == agent) {
+    if spool.agent(&agent)?.is_none() {
         return Err(mistake(
             format!("there is no agent @{agent} in {}", config.home.display()),
             format!("bch init {agent}"),

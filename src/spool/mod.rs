@@ -203,6 +203,11 @@ pub trait Spool {
     /// # Errors
     /// Where the directory cannot be read; a damaged record is passed over.
     fn agents(&self) -> Result<Vec<Agent>>;
+    /// The agent of that name, if there is one.
+    ///
+    /// # Errors
+    /// Where its record cannot be read.
+    fn agent(&self, name: &AgentName) -> Result<Option<Agent>>;
     /// Adds a subscription; doing so twice is doing it once.
     ///
     /// # Errors

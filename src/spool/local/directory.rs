@@ -26,13 +26,14 @@ impl LocalSpool {
     }
 
     /// Reads a record; `None` where there is none.
-    pub(super) fn agent(&self, name: &AgentName) -> Result<Option<Agent>> {
-        let path = self.record_path(&self.spelling(name));
+    pub(super) fn one_agent(&self, name: &AgentName) -> Result<Option<Agent>> {
+        let spelling = self.spelling(name);
+        let path = self.record_path(&spelling);
         let Some(bytes) = files::read(&path).on("read", &path)? else { return Ok(None) };
         let record: Agent = serde_json::from_slice(&bytes)
             .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?;
         // The file's name is the truth: a record that was copied must not speak for another agent.
-        Ok(Some(Agent { name: self.spelling(name), ..record }))
+        Ok(Some(Agent { name: spelling, ..record }))
     }
 
     pub(super) fn all_agents(&self) -> Result<Vec<Agent>> {
@@ -48,7 +49,7 @@ impl LocalSpool {
         for file in files::names(&self.agents_directory())? {
             let name = file.strip_suffix(".json").and_then(|name| name.parse::<AgentName>().ok());
             let Some(name) = name else { continue };
-            match self.agent(&name) {
+            match self.one_agent(&name) {
                 Ok(Some(agent)) => agents.push((name, Ok(agent))),
                 Err(error @ Error::Io { .. }) => agents.push((name, Err(error))),
                 Ok(None) | Err(_) => {}
@@ -75,7 +76,7 @@ impl LocalSpool {
         files::make_directory(&self.agents_directory())?;
         files::make_private(&self.home);
         let _lock = files::lock(self.agents_directory().join(".lock"))?;
-        let agent = match self.agent(name)? {
+        let agent = match self.one_agent(name)? {
             Some(agent) => agent,
             None if !name.is_lower_case() => return Err(Error::NotLowerCase(name.clone())),
             None => {
@@ -96,7 +97,7 @@ impl LocalSpool {
     }
 
     pub(super) fn unregister_agent(&self, name: &AgentName, force: bool) -> Result<()> {
-        let Some(agent) = self.agent(name)? else { return Err(Error::UnknownAgent(name.clone())) };
+        let Some(agent) = self.one_agent(name)? else { return Err(Error::UnknownAgent(name.clone())) };
         let mailbox = self.mailbox(name);
         let unread = mailbox.look()?;
         let unread = unread.messages.len() + unread.claimed;
@@ -120,7 +121,7 @@ impl LocalSpool {
     }
 
     fn change_locked(&self, name: &AgentName, change: impl FnOnce(&mut Agent)) -> Result<()> {
-        let Some(mut agent) = self.agent(name)? else { return Err(Error::UnknownAgent(name.clone())) };
+        let Some(mut agent) = self.one_agent(name)? else { return Err(Error::UnknownAgent(name.clone())) };
         let before = agent.clone();
         change(&mut agent);
         let is_same = before.subscriptions == agent.subscriptions && before.last_seen == agent.last_seen;

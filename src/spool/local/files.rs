@@ -51,6 +51,8 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// As [`read`], into a buffer that is used again; `false` where there is no file.
 pub(crate) fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<bool> {
     bytes.clear();
+    // Most files fit: without room, the first bytes would be read by the handful.
+    bytes.reserve(1024);
     let file = match File::options().read(true).custom_flags(NO_WAIT).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -1,12 +1,13 @@
 //! One agent's mailbox: its places, and a look at what is in them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::{Inbox, Lease, LeaseId, Moment, Result, Shown, files};
+use super::{Error, Inbox, Lease, LeaseId, Moment, Result, Shown, files};
 use crate::env::Env;
 use crate::message::{Context, DeliveryId, Message, MessageId};
 use crate::spool::error::OnPath;
@@ -73,10 +74,19 @@ impl Mailbox {
 
     /// Makes the mailbox's directories where they are not there.
     pub(super) fn make(&self) -> Result<()> {
-        if self.new_directory().is_dir() && self.root.join("tmp").is_dir() {
-            return Ok(());
-        }
         ["tmp", "new", "cur"].iter().try_for_each(|name| files::make_directory(&self.root.join(name)))
+    }
+
+    /// Runs what writes into the mailbox, and again where its directories had to be made first: to look
+    /// for them each time costs more than to fail once.
+    pub(super) fn made<T>(&self, write: impl Fn() -> Result<T>) -> Result<T> {
+        match write() {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.make()?;
+                write()
+            }
+            result => result,
+        }
     }
 
     pub(super) fn is_quiet(&self) -> bool {

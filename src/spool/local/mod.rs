@@ -54,7 +54,15 @@ impl LocalSpool {
     }
 
     fn mailbox(&self, agent: &AgentName) -> Mailbox {
-        Mailbox::new(self.home.join("spool").join(self.spelling(agent).as_str()), &self.env)
+        self.mailbox_at(&self.spelling(agent))
+    }
+
+    fn mailbox_of(&self, agent: &Agent) -> Mailbox {
+        self.mailbox_at(&agent.name)
+    }
+
+    fn mailbox_at(&self, spelling: &AgentName) -> Mailbox {
+        Mailbox::new(self.home.join("spool").join(spelling.as_str()), &self.env)
     }
 
     fn agents_directory(&self) -> PathBuf {
@@ -73,6 +81,10 @@ impl Spool for LocalSpool {
 
     fn agents(&self) -> Result<Vec<Agent>> {
         self.all_agents()
+    }
+
+    fn agent(&self, name: &AgentName) -> Result<Option<Agent>> {
+        self.one_agent(name)
     }
 
     fn subscribe(&self, agent: &AgentName, channel: &ChannelName) -> Result<()> {

@@ -13,13 +13,13 @@ impl LocalSpool {
         message.check()?;
         let (recipients, mut failures) = self.recipients(message)?;
         let Some(first) = recipients.first() else { return Ok(Sent::default()) };
-        let draft_box = self.mailbox(&first.name);
-        draft_box.make()?;
+        let draft_box = self.mailbox_of(first);
         let draft = draft_box.draft(message.id);
-        files::write_new(&draft, message.to_json().as_bytes(), durable)?;
+        let text = message.to_json();
+        draft_box.made(|| files::write_new(&draft, text.as_bytes(), durable))?;
         let all = recipients.len() + failures.len();
         for agent in &recipients {
-            if let Err(error) = put_in(&self.mailbox(&agent.name), &draft, message, durable) {
+            if let Err(error) = put_in(&self.mailbox_of(agent), &draft, message, durable) {
                 failures.push((agent.name.clone(), error));
             }
         }
@@ -36,7 +36,7 @@ impl LocalSpool {
     /// Whom the message goes to, and whom it cannot reach.
     fn recipients(&self, message: &Message) -> Result<(Vec<Agent>, Failures)> {
         match &message.to {
-            Address::Agent(name) => match self.agent(name)? {
+            Address::Agent(name) => match self.one_agent(name)? {
                 Some(agent) => Ok((vec![agent], Failures::new())),
                 None => Err(Error::UnknownAgent(name.clone())),
             },
@@ -59,9 +59,8 @@ impl LocalSpool {
 
 /// Gives one mailbox the message. A failure means that it is not there: who sends again sends it once.
 fn put_in(mailbox: &Mailbox, draft: &Path, message: &Message, durable: bool) -> Result<()> {
-    mailbox.make()?;
     let unread = mailbox.unread(message.id);
-    files::link_or_copy(draft, &unread, durable)?;
+    mailbox.made(|| files::link_or_copy(draft, &unread, durable))?;
     if !durable {
         return Ok(());
     }
