@@ -82,8 +82,13 @@ pub fn read(directory: &Path) -> (Value, Value) {
 pub fn without_trust(config: &[u8], file: &Path, hooks: &Value, mark: &str) -> Result<Vec<u8>, Refusal> {
     let member = |path: Vec<String>| Entry::Member { path, value: Value::Null, mark: None };
     let table = || vec!["hooks".to_owned(), "state".to_owned()];
-    let keys = handlers(file, hooks, mark).into_iter().map(|ours| [table(), vec![ours.key]].concat());
-    let entries: Vec<_> = keys.map(member).collect();
+    let value = edit::value(Format::Toml, config)?;
+    let is_known = |key: &String| value.get("hooks").and_then(|hooks| hooks.get("state")?.get(key)).is_some();
+    let keys = handlers(file, hooks, mark).into_iter().map(|ours| ours.key).filter(is_known);
+    let entries: Vec<_> = keys.map(|key| member([table(), vec![key]].concat())).collect();
+    if entries.is_empty() {
+        return Ok(config.to_owned());
+    }
     let edited = edit::remove(Format::Toml, config, &entries, &[])?.bytes;
     let value = edit::value(Format::Toml, &edited)?;
     let is_empty = value.pointer("/hooks/state").and_then(Value::as_object).is_some_and(Map::is_empty);

@@ -1,5 +1,7 @@
 //! A person at the terminal: what they press, and what becomes of the mail.
 
+use std::time::Duration;
+
 use super::{LIMIT, REPEATED, Stage, shown};
 use crate::support::harness::Harness;
 use crate::support::mock_model::{Gate, Reply};
@@ -67,12 +69,13 @@ fn a_waiting_prompt_that_is_taken_back_in_claude_code_keeps_its_mail() {
     stage.home.send("alice", "@bob", "sent meanwhile", &[]);
     terminal.submit("second prompt", LIMIT);
     stage.wait_until_claimed(1);
-    terminal.send_key("Up");
-    terminal.wait_for_screen(
-        "the prompt back in the box",
-        |screen| screen.contains("❯ second prompt"),
-        LIMIT,
-    );
+    // In the box, unlike above it, a no-break space stands before the text. The key is lost where the program is
+    // still busy with the prompt.
+    let is_back = || {
+        terminal.send_key("Up");
+        terminal.shows_within("❯\u{a0}second prompt", Duration::from_secs(10))
+    };
+    assert!((0..5).any(|_| is_back()), "the prompt did not come back: {}", terminal.screen());
     gate.open();
     terminal.wait_for_text("and the rest", LIMIT);
     stage.wait_for_event("Stop");

@@ -94,6 +94,18 @@ impl Tmux {
         self.wait_for_screen(&format!("{text:?}"), |screen| screen.contains(text), timeout)
     }
 
+    /// Whether the screen shows `text` before the time is over.
+    pub fn shows_within(&self, text: &str, timeout: Duration) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < timeout {
+            if self.screen().contains(text) {
+                return true;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        false
+    }
+
     /// Waits until the screen satisfies `is_so` and returns it. Panics with the screen and `what`
     /// was awaited when the time is over, or sooner when the program has ended without it.
     #[track_caller]
