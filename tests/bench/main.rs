@@ -129,7 +129,13 @@ impl Home {
                 status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM: 0 kB").to_owned();
             line.split_ascii_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
         };
-        let peak = (0..200).map(|_| peak()).max().unwrap();
+        // Until it has read what there is, and waits for more.
+        let start = Instant::now();
+        let mut most = 0;
+        while start.elapsed() < Duration::from_millis(300) {
+            most = most.max(peak());
+        }
+        let peak = most;
         drop(input);
         child.wait().unwrap();
         peak
