@@ -2,6 +2,7 @@
 //!
 //! The lines are recognised outside fenced code blocks alone: a page that quotes them is no section.
 
+use super::lines::{self, Gap, line_end};
 use super::place::{Reason, Refusal};
 use super::{Entry, Presence};
 
@@ -10,23 +11,41 @@ const BEGIN: &str = "<!-- backchannel:begin (bch setup writes this section, bch 
 const BEGIN_MARK: &str = "<!-- backchannel:begin";
 const END: &str = "<!-- backchannel:end -->";
 
-/// The section's place, from its first line's start to the end of its last line.
-fn section(text: &str) -> Result<Option<std::ops::Range<usize>>, Refusal> {
-    let (mut found, mut begin, mut fence): (Option<std::ops::Range<usize>>, Option<usize>, Option<&str>) =
-        (None, None, None);
+/// A line and its place.
+type Line<'a> = (usize, &'a str);
+
+/// The lines outside fenced code blocks, each with its place. A fence that nothing closes is a line like others.
+fn open_lines(text: &str) -> Vec<Line<'_>> {
+    let (mut lines, mut fence) = (Vec::new(), None::<(&str, Vec<Line<'_>>)>);
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let bare = line.trim();
         let ticks = bare.len() - bare.trim_start_matches('`').len();
         let tildes = bare.len() - bare.trim_start_matches('~').len();
-        match fence {
-            Some(open) if bare.starts_with(open) && bare.chars().all(|letter| open.starts_with(letter)) => {
-                fence = None
+        match &mut fence {
+            Some((open, _))
+                if bare.starts_with(*open) && bare.chars().all(|letter| open.starts_with(letter)) =>
+            {
+                fence = None;
             }
-            Some(_) => {}
-            None if ticks >= 3 => fence = Some(&bare[..ticks]),
-            None if tildes >= 3 => fence = Some(&bare[..tildes]),
-            None if bare.starts_with(BEGIN_MARK) => {
+            Some((_, inside)) => inside.push((offset, line)),
+            None if ticks.max(tildes) >= 3 => {
+                fence = Some((&bare[..ticks.max(tildes)], vec![(offset, line)]))
+            }
+            None => lines.push((offset, line)),
+        }
+        offset += line.len();
+    }
+    lines.extend(fence.into_iter().flat_map(|(_, inside)| inside));
+    lines
+}
+
+/// The section's place, from its first line's start to the end of its last line.
+fn section(text: &str) -> Result<Option<std::ops::Range<usize>>, Refusal> {
+    let (mut found, mut begin): (Option<std::ops::Range<usize>>, Option<usize>) = (None, None);
+    for (offset, line) in open_lines(text) {
+        match line.trim() {
+            bare if bare.starts_with(BEGIN_MARK) => {
                 if begin.is_some() || found.is_some() {
                     return Err(Refusal::new(
                         Reason::Section("a second section of backchannel begins"),
@@ -36,7 +55,7 @@ fn section(text: &str) -> Result<Option<std::ops::Range<usize>>, Refusal> {
                 }
                 begin = Some(offset);
             }
-            None if bare == END => match begin.take() {
+            bare if bare == END => match begin.take() {
                 Some(start) => found = Some(start..offset + line.len()),
                 None => {
                     return Err(Refusal::new(
@@ -46,9 +65,8 @@ fn section(text: &str) -> Result<Option<std::ops::Range<usize>>, Refusal> {
                     ));
                 }
             },
-            None => {}
+            _ => {}
         }
-        offset += line.len();
     }
     match begin {
         Some(start) => {
@@ -58,35 +76,24 @@ fn section(text: &str) -> Result<Option<std::ops::Range<usize>>, Refusal> {
     }
 }
 
-fn line_end(text: &str) -> &'static str {
-    match text.find('\n') {
-        Some(at) if text[..at].ends_with('\r') => "\r\n",
-        _ => "\n",
-    }
-}
-
-fn wanted(entries: &[Entry], line_end: &str) -> Option<String> {
+/// The lines of the section that is wanted, each with its end.
+fn wanted(entries: &[Entry]) -> Option<String> {
     entries.iter().find_map(|entry| match entry {
-        Entry::Section { text } => {
-            let lines = std::iter::once(BEGIN).chain(text.trim_end().lines()).chain(std::iter::once(END));
-            Some(lines.flat_map(|line| [line, line_end]).collect())
-        }
+        Entry::Section { text } => Some(format!("{BEGIN}\n{}\n{END}\n", text.trim_end())),
         _ => None,
     })
 }
 
 pub(super) fn insert(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
-    let line_end = line_end(text);
-    let Some(wanted) = wanted(entries, line_end) else { return Ok(text.to_owned()) };
-    if let Some(place) = section(text)? {
-        return Ok([&text[..place.start], &wanted, &text[place.end..]].concat());
+    let Some(wanted) = wanted(entries) else { return Ok(text.to_owned()) };
+    let Some(place) = section(text)? else { return Ok(lines::with(text, &wanted, Gap::Line)) };
+    if is_alike(&text[place.clone()], &wanted) {
+        return Ok(text.to_owned());
     }
-    let separator = match text {
-        "" => String::new(),
-        text if text.ends_with('\n') => line_end.to_owned(),
-        _ => line_end.repeat(2),
-    };
-    Ok([text, &separator, &wanted].concat())
+    let wanted = wanted.replace('\n', line_end(text));
+    // At the end of a file without a final line end it has none, either.
+    let wanted = if text[place.clone()].ends_with('\n') { &wanted } else { wanted.trim_end() };
+    Ok([&text[..place.start], wanted, &text[place.end..]].concat())
 }
 
 /// Takes the sections out, each with one empty line before it.
@@ -99,7 +106,7 @@ pub(super) fn remove(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
             _ => None,
         };
         if let Some(place) = place {
-            edited = without(&edited, &place);
+            edited = lines::without(&edited, place, Gap::Line);
         }
     }
     Ok(edited)
@@ -122,27 +129,20 @@ fn under_heading(text: &str, heading: &str) -> Option<std::ops::Range<usize>> {
     Some(start?..offset)
 }
 
-fn without(text: &str, place: &std::ops::Range<usize>) -> String {
-    let before = &text[..place.start];
-    let shorter = before.strip_suffix('\n').map(|rest| rest.strip_suffix('\r').unwrap_or(rest));
-    // Only an empty line is taken: the line before it keeps its end.
-    let before = match shorter {
-        Some(rest) if rest.is_empty() || rest.ends_with('\n') => rest,
-        _ => before,
-    };
-    [before, &text[place.end..]].concat()
+/// Whether two texts have the same lines, but for white space at their ends.
+fn is_alike(one: &str, other: &str) -> bool {
+    one.lines().map(str::trim_end).eq(other.lines().map(str::trim_end))
 }
 
 pub(super) fn find(text: &str, entries: &[Entry]) -> Result<Vec<Presence>, Refusal> {
     let found = section(text)?.map(|place| &text[place]);
-    let normal = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-    let wanted = wanted(entries, "\n").unwrap_or_default();
+    let wanted = wanted(entries).unwrap_or_default();
     Ok(entries
         .iter()
         .map(|entry| match found {
             _ if !matches!(entry, Entry::Section { .. }) => Presence::Absent,
             None => Presence::Absent,
-            Some(text) if normal(text) == normal(&wanted) => Presence::AsWritten,
+            Some(text) if is_alike(text, &wanted) => Presence::AsWritten,
             Some(_) => Presence::Different,
         })
         .collect())

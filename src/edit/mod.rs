@@ -4,6 +4,7 @@
 //! understands is refused with its line and column: there is no falling back to an empty file.
 
 mod json;
+mod lines;
 mod markdown;
 mod place;
 mod toml;
@@ -20,6 +21,8 @@ pub enum Format {
     /// JSON and nothing more.
     Json,
     /// JSON with comments, but without trailing commas: what Gemini CLI reads.
+    JsonWithComments,
+    /// JSON with comments and trailing commas.
     Jsonc,
     /// TOML.
     Toml,
@@ -102,8 +105,17 @@ impl Entry {
 pub struct Edited {
     /// All of it.
     pub bytes: Vec<u8>,
-    /// Containers that were made, by their keys from the root.
-    pub made: Vec<Vec<String>>,
+    /// Objects and arrays that were made or filled.
+    pub holders: Vec<Holder>,
+}
+
+/// An object or array that nothing was in before entries of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Keys from the root.
+    pub path: Vec<String>,
+    /// The white space and comments in it; `None` where it was not there.
+    pub before: Option<String>,
 }
 
 /// How an entry is found.
@@ -125,13 +137,13 @@ pub enum Presence {
 /// Where the file is not what its reader takes, or something else is in our place.
 pub fn insert(format: Format, bytes: Option<&[u8]>, entries: &[Entry]) -> Result<Edited, Refusal> {
     edit(bytes.unwrap_or_default(), |text| match format {
-        Format::Json | Format::Jsonc => json::insert(format, text, entries),
-        Format::Toml => toml::insert(text, entries),
+        Format::Json | Format::JsonWithComments | Format::Jsonc => json::insert(format, text, entries),
+        Format::Toml => toml::insert(text, entries).map(|text| (text, Vec::new())),
         Format::Markdown => markdown::insert(text, entries).map(|text| (text, Vec::new())),
     })
 }
 
-/// Takes the entries out, and those of the containers in `made` that are empty then.
+/// Takes the entries out. Holders that are empty then become what they were.
 ///
 /// # Errors
 /// As [`insert`].
@@ -139,11 +151,13 @@ pub fn remove(
     format: Format,
     bytes: &[u8],
     entries: &[Entry],
-    made: &[Vec<String>],
+    holders: &[Holder],
 ) -> Result<Edited, Refusal> {
     edit(bytes, |text| {
         let text = match format {
-            Format::Json | Format::Jsonc => json::remove(format, text, entries, made),
+            Format::Json | Format::JsonWithComments | Format::Jsonc => {
+                json::remove(format, text, entries, holders)
+            }
             Format::Toml => toml::remove(text, entries),
             Format::Markdown => markdown::remove(text, entries),
         };
@@ -158,7 +172,7 @@ pub fn remove(
 pub fn find(format: Format, bytes: &[u8], entries: &[Entry]) -> Result<Vec<Presence>, Refusal> {
     let (_, text) = place::text(bytes)?;
     match format {
-        Format::Json | Format::Jsonc => json::find(format, text, entries),
+        Format::Json | Format::JsonWithComments | Format::Jsonc => json::find(format, text, entries),
         Format::Toml => toml::find(text, entries),
         Format::Markdown => markdown::find(text, entries),
     }
@@ -171,7 +185,7 @@ pub fn find(format: Format, bytes: &[u8], entries: &[Entry]) -> Result<Vec<Prese
 pub fn value(format: Format, bytes: &[u8]) -> Result<Value, Refusal> {
     let (_, text) = place::text(bytes)?;
     match format {
-        Format::Json | Format::Jsonc => json::value(format, text),
+        Format::Json | Format::JsonWithComments | Format::Jsonc => json::value(format, text),
         Format::Toml => toml::value(text),
         Format::Markdown => Ok(Value::Null),
     }
@@ -182,7 +196,7 @@ pub fn value(format: Format, bytes: &[u8]) -> Result<Value, Refusal> {
 pub fn is_empty(format: Format, bytes: &[u8]) -> bool {
     let Ok((_, text)) = place::text(bytes) else { return false };
     match format {
-        Format::Json | Format::Jsonc => {
+        Format::Json | Format::JsonWithComments | Format::Jsonc => {
             text.split_whitespace().collect::<String>() == "{}" || text.trim().is_empty()
         }
         Format::Toml | Format::Markdown => text.trim().is_empty(),
@@ -192,9 +206,9 @@ pub fn is_empty(format: Format, bytes: &[u8]) -> bool {
 /// Edits the text behind a byte order mark, which stays.
 fn edit(
     bytes: &[u8],
-    change: impl FnOnce(&str) -> Result<(String, Vec<Vec<String>>), Refusal>,
+    change: impl FnOnce(&str) -> Result<(String, Vec<Holder>), Refusal>,
 ) -> Result<Edited, Refusal> {
     let (mark, text) = place::text(bytes)?;
-    let (text, made) = change(text)?;
-    Ok(Edited { bytes: [mark, text.as_bytes()].concat(), made })
+    let (text, holders) = change(text)?;
+    Ok(Edited { bytes: [mark, text.as_bytes()].concat(), holders })
 }

@@ -7,7 +7,7 @@ use super::file::{self, Found};
 use super::receipt::{Entries, Receipt, Record};
 use super::wishes::NAME;
 use super::{Content, Error, Fingerprint, Wish, first_version};
-use crate::edit::{self, Edited, Entry, Format};
+use crate::edit::{self, Edited, Entry, Format, Holder};
 
 /// One file, before and after.
 #[derive(Debug, Clone)]
@@ -175,7 +175,7 @@ fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
                 }
             };
             change.after = Some(edited.bytes);
-            (original, Some(Entries { format: *format, entries: entries.clone(), made: edited.made }))
+            (original, Some(Entries { format: *format, entries: entries.clone(), holders: edited.holders }))
         }
         Content::Gone { mark } => {
             let is_theirs = |bytes: &Vec<u8>| memchr::memmem::find(bytes, mark.as_bytes()).is_some();
@@ -247,9 +247,9 @@ fn over(
         gone.extend(ours.entries.iter().filter(is_old).cloned());
     }
     let mut edited = put_in(format, bytes, entries, &gone)?;
-    edited.made.extend(ours.map(|ours| ours.made.clone()).unwrap_or_default());
+    edited.holders.extend(ours.map(|ours| ours.holders.clone()).unwrap_or_default());
     let Some(bytes) = bytes else { return Ok((None, edited)) };
-    let original = edit::remove(format, bytes, entries, &edited.made)?.bytes;
+    let original = edit::remove(format, bytes, entries, &edited.holders)?.bytes;
     Ok((Some(original), edited))
 }
 
@@ -289,7 +289,7 @@ fn take_out(record: &Record, found: &Found, change: &mut Change) -> Result<(), E
         return Ok(());
     };
     let refused = |refusal| Error::Refused { path: record.path.clone(), refusal };
-    let edited = edit::remove(ours.format, bytes, &ours.entries, &ours.made).map_err(refused)?;
+    let edited = edit::remove(ours.format, bytes, &ours.entries, &ours.holders).map_err(refused)?;
     // A file that we made, and that holds nothing any more, is a trace of ours.
     let is_trace = record.original.is_none() && edit::is_empty(ours.format, &edited.bytes);
     change.after = if is_trace { None } else { Some(edited.bytes) };
@@ -313,7 +313,7 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
         Content::Entries { .. } if memchr::memmem::find(bytes, NAME.as_bytes()).is_none() => {}
         Content::Entries { format, entries, .. } => {
             let refused = |refusal| Error::Refused { path: wish.path.clone(), refusal };
-            let edited = edit::remove(*format, bytes, entries, &containers(entries)).map_err(refused)?;
+            let edited = edit::remove(*format, bytes, entries, &holders(entries)).map_err(refused)?;
             if edit::find(*format, bytes, entries)
                 .map_err(refused)?
                 .iter()
@@ -326,14 +326,14 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
     Ok((!change.is_nothing()).then_some(change))
 }
 
-/// Every container above the entries: where nobody knows who made them, an empty one goes.
-fn containers(entries: &[Entry]) -> Vec<Vec<String>> {
-    let mut made: Vec<Vec<String>> = Vec::new();
+/// Every object and array above the entries: where nobody knows who made them, an empty one goes.
+fn holders(entries: &[Entry]) -> Vec<Holder> {
+    let mut paths: Vec<Vec<String>> = Vec::new();
     for entry in entries {
         let path = entry.container();
-        made.extend((1..=path.len()).map(|length| path[..length].to_vec()));
+        paths.extend((1..=path.len()).map(|length| path[..length].to_vec()));
     }
-    made.sort();
-    made.dedup();
-    made
+    paths.sort();
+    paths.dedup();
+    paths.into_iter().map(|path| Holder { path, before: None }).collect()
 }

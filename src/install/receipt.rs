@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Fingerprint, OnPath};
-use crate::edit::{Entry, Format};
+use crate::edit::{Entry, Format, Holder};
 use crate::spool::local::files;
 
 /// What was done to one file.
@@ -48,8 +48,8 @@ pub struct Entries {
     pub format: Format,
     /// Our entries.
     pub entries: Vec<Entry>,
-    /// Containers that were made for them.
-    pub made: Vec<Vec<String>>,
+    /// Objects and arrays that were made or filled for them.
+    pub holders: Vec<Holder>,
 }
 
 /// All records, and where they are kept.
