@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod docs;
 mod edit_corpus;
+mod edit_laws;
 mod harnesses;
 mod hook;
 mod install;

@@ -3,6 +3,7 @@
 
 pub mod harness;
 pub mod home;
+pub mod laws;
 pub mod mock_model;
 pub mod tmux;
 pub mod user;
