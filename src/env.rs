@@ -104,6 +104,12 @@ impl Env {
         Some(base.or_else(|| Some(self.home()?.join(".local/share")))?.join("backchannel"))
     }
 
+    /// Where temporary files go, of the process itself.
+    #[must_use]
+    pub fn temporary_directory(&self) -> PathBuf {
+        std::env::temp_dir()
+    }
+
     /// The program that runs.
     #[must_use]
     pub fn program(&self) -> Option<PathBuf> {

@@ -26,7 +26,7 @@ pub(super) fn doctor(json: bool, env: &Env) -> anyhow::Result<()> {
     if is_well { Ok(()) } else { Err(Silent.into()) }
 }
 
-fn text(checks: &[Check]) -> String {
+pub(super) fn text(checks: &[Check]) -> String {
     let mut text = String::new();
     let mut place = None;
     for check in checks {

@@ -42,7 +42,7 @@ impl Site {
     }
 
     /// Our two programs, as they lie beside the one that runs.
-    fn programs(&self) -> anyhow::Result<Vec<Wish>> {
+    pub(super) fn programs(&self) -> anyhow::Result<Vec<Wish>> {
         let own = self.env.program().context("could not find the running program")?;
         let directory = own.parent().unwrap_or(Path::new("/")).to_owned();
         let sources = ["bch", "bch-hook"].map(|name| directory.join(name));
@@ -201,11 +201,17 @@ fn diffs(parts: &[Part]) -> String {
 }
 
 fn carry_out(parts: &mut [Part], receipt: &mut Receipt) -> anyhow::Result<()> {
+    let stop = watch_for_signals()?;
+    Ok(setup::carry_out(parts, receipt, &stop)?)
+}
+
+/// A flag that Ctrl-C sets, in place of ending the process: what was begun can be taken back.
+pub(super) fn watch_for_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("could not watch for Ctrl-C")?;
     }
-    Ok(setup::carry_out(parts, receipt, &stop)?)
+    Ok(stop)
 }
 
 fn is_at_a_terminal() -> bool {
