@@ -80,6 +80,37 @@ fn the_demonstration_plays_every_step_and_leaves_nothing() {
 }
 
 #[test]
+fn the_readme_shows_what_the_demonstration_prints() {
+    let home = Home::with(&[]);
+    let place = tempfile::tempdir().unwrap();
+    let output = home.command(BCH).env("TMPDIR", place.path()).arg("demo").output().unwrap();
+    let path = fs::canonicalize(place.path()).unwrap();
+    let shown = succeed(&output).replace(path.to_str().unwrap(), "/tmp");
+    let shown: Vec<_> = shown.lines().map(without_numbers).collect();
+    let readme = text("README.md");
+    let (_, block) = readme.split_once("bch demo\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let mut rest = &shown[..];
+    for line in block.lines().filter(|line| *line != "…") {
+        let wanted = without_numbers(line);
+        let at = rest.iter().position(|line| *line == wanted);
+        rest = &rest[at.unwrap_or_else(|| panic!("not printed, or not there: {line}")) + 1..];
+    }
+}
+
+/// A line without what is another each time: every run of hexadecimal digits, and the spaces that align it.
+fn without_numbers(line: &str) -> String {
+    let mut text = String::new();
+    for letter in line.chars() {
+        let letter = if matches!(letter, '0'..='9' | 'a'..='f') { '#' } else { letter };
+        if !(matches!(letter, '#' | ' ') && text.ends_with(letter)) {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+#[test]
 fn the_demonstration_leaves_nothing_where_a_step_fails() {
     let home = Home::with(&[]);
     let place = tempfile::tempdir().unwrap();
