@@ -15,6 +15,7 @@ use super::{mistake, output};
 use crate::config::Config;
 use crate::env::Env;
 use crate::harness::Manifest;
+use crate::install::lock::SetupLock;
 use crate::install::plan::Change;
 use crate::install::receipt::Receipt;
 use crate::install::setup::{self, Choice, Part};
@@ -60,6 +61,7 @@ fn no_home() -> anyhow::Error {
 }
 
 pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow::Result<()> {
+    let _lock = lock(&arguments.plan, env)?;
     let mut site = Site::open(env)?;
     let only = only(&arguments.plan)?;
     if let Some(manifest) = only.iter().flatten().find(|manifest| !setup::is_here(manifest, env)) {
@@ -101,6 +103,7 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
 }
 
 pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> anyhow::Result<()> {
+    let _lock = lock(arguments, env)?;
     let mut site = Site::open(env)?;
     // Files that a variable moved at setup are still there when it is not set any more.
     site.env = site.env.with(site.receipt.environment());
@@ -123,6 +126,12 @@ pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> any
         }
     }
     report(&parts, arguments.dry_run, json, |_| Vec::new())
+}
+
+/// The lock under which a plan is made and carried out.
+fn lock(arguments: &PlanArguments, env: &Env) -> anyhow::Result<Option<SetupLock>> {
+    let home = env.home().filter(|_| !arguments.dry_run);
+    Ok(home.map(|home| SetupLock::take(&home)).transpose()?)
 }
 
 /// The harnesses that `--only` names.
@@ -346,9 +355,10 @@ fn refusal_report(error: &Error) -> FileReport {
         Error::Io { path, .. }
         | Error::NotOurs { path }
         | Error::Changed { path }
+        | Error::Held { path }
         | Error::NoFile { path } => (path.clone(), None, None),
         Error::Receipt { path, .. } => (path.clone(), None, None),
-        Error::Stopped => (PathBuf::new(), None, None),
+        Error::Stopped | Error::Busy => (PathBuf::new(), None, None),
     };
     FileReport { path, action: "refused", line, column, reason: Some(error.to_string()) }
 }

@@ -59,6 +59,8 @@ pub struct Tools {
     pub place: Place,
     /// Where that file is instead when no variable moves the directory: below the home.
     pub file_in_home: Option<String>,
+    /// What the harness's own writers add to the file's name for the directory by which they lock it.
+    pub lock_suffix: Option<String>,
     /// Fields of the entry beside its command.
     #[serde(default)]
     pub fields: serde_json::Map<String, serde_json::Value>,

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::lock::WriterLock;
 use super::plan::Change;
 use super::receipt::Receipt;
 use super::{Error, file};
@@ -45,6 +46,7 @@ fn make(change: &Change) -> Result<(), Error> {
     if change.is_nothing() {
         return if change.after.is_none() { file::remove_directories(&change.directories) } else { Ok(()) };
     }
+    let _lock = change.lock.as_deref().map(WriterLock::take).transpose()?;
     match (&change.before, &change.after) {
         (before, Some(after)) => file::write(&change.real, before.as_deref(), after, change.mode),
         (Some(before), None) => {
@@ -55,16 +57,21 @@ fn make(change: &Change) -> Result<(), Error> {
     }
 }
 
+fn unmake(change: &Change) -> Result<(), Error> {
+    let _lock = change.lock.as_deref().map(WriterLock::take).transpose()?;
+    match (&change.before, &change.after) {
+        (Some(before), after) => file::write(&change.real, after.as_deref(), before, change.mode_before),
+        (None, Some(after)) => {
+            file::remove(&change.real, after).and_then(|()| file::remove_directories(&change.directories))
+        }
+        (None, None) => Ok(()),
+    }
+}
+
 /// Makes the files what they were, the last first; one that somebody else changed meanwhile is theirs.
 pub fn take_back(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
     for change in changes.iter().rev().filter(|change| !change.is_nothing()) {
-        let undone = match (&change.before, &change.after) {
-            (Some(before), after) => file::write(&change.real, after.as_deref(), before, change.mode_before),
-            (None, Some(after)) => {
-                file::remove(&change.real, after).and_then(|()| file::remove_directories(&change.directories))
-            }
-            (None, None) => Ok(()),
-        };
+        let undone = unmake(change);
         // The receipt stays as it is for what could not be undone: it knows how.
         if undone.is_err() && file::find(&change.real).is_ok_and(|found| found.bytes == change.after) {
             return;

@@ -43,9 +43,8 @@ pub(super) fn section() -> Entry {
 }
 
 /// A file with nothing of ours but what the first version put there.
-pub(super) fn clean(owner: &str, path: &Path, format: Format, outdated: Vec<Entry>) -> Wish {
-    let content = Content::Entries { format, entries: Vec::new(), outdated };
-    Wish { owner: owner.to_owned(), path: path.to_owned(), content }
+pub(super) fn clean(format: Format, outdated: Vec<Entry>) -> Content {
+    Content::Entries { format, entries: Vec::new(), outdated }
 }
 
 /// The units of its daemon.
@@ -55,6 +54,7 @@ pub fn units(owner: &str, home: &Path) -> Vec<Wish> {
         owner: owner.to_owned(),
         path: home.join(unit),
         content: Content::Gone { mark: DAEMON.to_owned() },
+        lock: None,
     };
     UNITS.into_iter().map(gone).collect()
 }

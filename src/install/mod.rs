@@ -9,6 +9,7 @@ pub mod codex;
 pub mod codex_trust;
 mod file;
 pub mod first_version;
+pub mod lock;
 pub mod plan;
 pub mod receipt;
 pub mod setup;
@@ -30,6 +31,8 @@ pub struct Wish {
     pub path: PathBuf,
     /// What has to be in it.
     pub content: Content,
+    /// The directory that the harness's own writers of it make while they write, and remove.
+    pub lock: Option<PathBuf>,
 }
 
 /// What has to be in a file.
@@ -115,6 +118,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The harness's own writers do not let go of it.
+    #[error("another program holds {}", path.display())]
+    Held {
+        /// Their lock.
+        path: PathBuf,
+    },
+    /// Another setup or uninstall runs.
+    #[error("another setup or uninstall of backchannel is running")]
+    Busy,
     /// A link without a file at its end, or something else that is no file.
     #[error("{} is no file", path.display())]
     NoFile {
@@ -141,7 +153,10 @@ impl Error {
         match self {
             Self::Refused { path, refusal } => refusal.hint(path),
             Self::NotOurs { path } => Some(format!("mv {0} {0}.mine && bch setup", path.display())),
-            Self::Changed { .. } | Self::Stopped => Some("bch setup".into()),
+            Self::Changed { .. } | Self::Stopped | Self::Busy => Some("bch setup".into()),
+            Self::Held { path } => {
+                Some(format!("ls -ld {}   # leave the harness, then: bch setup", path.display()))
+            }
             Self::NoFile { path } => Some(format!("ls -l {}", path.display())),
             Self::Receipt { path, .. } => Some(format!("mv {0} {0}.damaged && bch setup", path.display())),
             Self::Io { path, .. } => Some(format!("ls -ld {}", path.parent().unwrap_or(path).display())),

@@ -32,6 +32,8 @@ pub struct Change {
     pub(super) record: Option<Record>,
     /// The original that the record names.
     pub(super) original: Option<Vec<u8>>,
+    /// What its harness's own writers hold meanwhile.
+    pub(super) lock: Option<PathBuf>,
     /// Whether setup made the file.
     is_ours: bool,
     /// Why the file stays, where it should change.
@@ -54,6 +56,7 @@ impl Change {
             directories: Vec::new(),
             record: None,
             original: None,
+            lock: None,
             is_ours: false,
             kept: None,
         }
@@ -122,6 +125,7 @@ fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
     let record = receipt.record(&found.real);
     let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
     change.record = record.cloned();
+    change.lock.clone_from(&wish.lock);
     change.directories = match record {
         Some(record) => record.directories.clone(),
         None => file::missing_directories(&found.real),
@@ -199,6 +203,7 @@ fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
         written: change.after.as_deref().map(Fingerprint::of),
         entries,
         directories: change.directories.clone(),
+        lock: wish.lock.clone(),
     });
     change.original = original;
     Ok(change)
@@ -261,6 +266,7 @@ pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
     let found = file::find(&record.real)?;
     let mut change = Change::nothing(&record.owner, record.path.clone(), &found);
     change.directories = record.directories.clone();
+    change.lock.clone_from(&record.lock);
     change.is_ours = record.original.is_none();
     let now = found.bytes.as_deref().map(Fingerprint::of);
     let original = record.original.as_ref().map(|original| receipt.original(original));
@@ -305,6 +311,7 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
     let found = file::find(&wish.path)?;
     let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
     let Some(bytes) = &found.bytes else { return Ok(None) };
+    change.lock.clone_from(&wish.lock);
     match &wish.content {
         Content::Program { .. } => change.after = None,
         Content::Whole { bytes: ours } if ours == bytes => change.after = None,

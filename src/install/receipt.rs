@@ -39,6 +39,9 @@ pub struct Record {
     /// Directories that were made for it, the outermost first.
     #[serde(default)]
     pub directories: Vec<PathBuf>,
+    /// The directory that its harness's own writers make while they write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<PathBuf>,
 }
 
 /// What is ours in a file of the user's.

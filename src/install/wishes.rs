@@ -76,6 +76,7 @@ pub fn programs(directory: &Path, sources: &[PathBuf]) -> Vec<Wish> {
         owner: PROGRAMS.to_owned(),
         path: directory.join(source.file_name().unwrap_or_default()),
         content: Content::Program { source: source.clone() },
+        lock: None,
     };
     sources.iter().map(wish).collect()
 }
@@ -108,7 +109,14 @@ impl<'a> Maker<'a> {
     }
 
     fn wish(&self, path: PathBuf, content: Content) -> Wish {
-        Wish { owner: self.manifest.id.clone(), path, content }
+        let tools = &self.install().tools;
+        // A file is locked beside itself, under its own name.
+        let lock = tools.lock_suffix.as_ref().filter(|_| path == self.tools_file()).map(|suffix| {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        });
+        Wish { owner: self.manifest.id.clone(), path, content, lock }
     }
 
     /// Everything, by one vehicle; by the harness's own files where it has no folder for us.
@@ -247,7 +255,7 @@ impl<'a> Maker<'a> {
     fn first_version(&self, vehicle: Vehicle) -> Vec<Wish> {
         let install = self.install();
         let clean = |path: PathBuf, place: &Place, outdated| {
-            first_version::clean(&self.manifest.id, &path, place.format, vec![outdated])
+            self.wish(path, first_version::clean(place.format, vec![outdated]))
         };
         let prompts = self.manifest.events.iter().filter(|event| event.gives == Gives::All);
         let hooks = prompts.map(|event| {

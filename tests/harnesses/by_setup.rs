@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use serde_json::json;
@@ -163,4 +164,36 @@ fn approved_tools_bring_the_mail_in_codex() {
 #[test]
 fn approved_tools_bring_the_mail_by_the_settings_of_gemini_cli() {
     approved_tools_bring_the_mail(Harness::GeminiCli, "settings");
+}
+
+/// Claude Code writes `~/.claude.json` itself, and so does setup by its settings: neither loses what the other wrote.
+#[test]
+fn claude_code_and_setup_write_one_file_at_once_and_lose_nothing() {
+    let Some(stage) = Stage::bare(Harness::ClaudeCode) else { return };
+    let path = stage.harness_home.path().join(".claude.json");
+    let program = Harness::ClaudeCode.program().unwrap();
+    let add = |number: usize| {
+        let mut command = Command::new(&program);
+        command.env_clear().env("HOME", stage.harness_home.path()).env("DISABLE_AUTOUPDATER", "1");
+        command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1").current_dir(stage.home.work());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+        command.args(["mcp", "add", "--scope", "user", &format!("mine-{number}"), "--", "/bin/true"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let mut rounds = 0;
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| (0..6).for_each(add));
+        while !writer.is_finished() {
+            stage.bch(&["setup", "--yes", "--only", "claude-code", "--vehicle", "settings"]);
+            stage.bch(&["uninstall", "--yes"]);
+            rounds += 1;
+        }
+    });
+    println!("{rounds} setups and uninstalls meanwhile");
+    stage.bch(&["setup", "--yes", "--only", "claude-code", "--vehicle", "settings"]);
+    let value: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let servers = value["mcpServers"].as_object().unwrap();
+    assert!((0..6).all(|number| servers.contains_key(&format!("mine-{number}"))), "{servers:?}");
+    assert!(servers.contains_key("backchannel"), "{servers:?}");
 }

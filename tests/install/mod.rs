@@ -5,6 +5,7 @@ mod crash;
 mod doctor;
 mod edits;
 mod first_version;
+mod locks;
 mod refusals;
 
 use std::collections::BTreeMap;
