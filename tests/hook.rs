@@ -40,7 +40,7 @@ impl Session<'_> {
         command.args([self.harness, event, "--agent", "bob", "--home"]).arg(self.home.path());
         marks(&mut command, self.harness);
         if self.harness == "gemini-cli" {
-            command.env("GEMINI_SESSION_ID", session);
+            command.env("GEMINI_PROJECT_DIR", self.home.work()).env("GEMINI_SESSION_ID", session);
         }
         let text = succeed(&feed(&mut command, payload.to_string().as_bytes()));
         let answer: Value = serde_json::from_str(&text).ok()?;
