@@ -123,6 +123,30 @@ pub struct Folder {
     pub tools: Option<String>,
     /// Its skill.
     pub skill: String,
+    /// Its instructions, where the description names a file of them.
+    pub instructions: Option<FolderInstructions>,
+    /// A file of ours that approves its tools, where that is not an element of a list.
+    pub approval: Option<FolderApproval>,
+}
+
+/// Instructions in a folder of ours.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FolderInstructions {
+    /// The key of the description that names the file.
+    pub key: String,
+    /// The file.
+    pub file: String,
+}
+
+/// A file of ours alone that approves our tools.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FolderApproval {
+    /// Below the harness's directory.
+    pub file: String,
+    /// All of it.
+    pub text: String,
 }
 
 impl Installation {

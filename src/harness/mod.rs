@@ -6,6 +6,8 @@ mod installation;
 mod manifest;
 mod transcript;
 
-pub use installation::{Folder, Installation, Instructions, Place, Switch, Tools};
+pub use installation::{
+    Folder, FolderApproval, FolderInstructions, Installation, Instructions, Place, Switch, Tools,
+};
 pub use manifest::{Event, Gives, Manifest, Proves, TimeoutUnit, TranscriptFacts};
 pub use transcript::Transcript;

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::lock::WriterLock;
+use super::lock::{self, WriterLock};
 use super::plan::Change;
 use super::receipt::Receipt;
 use super::{Error, file};
@@ -43,6 +43,7 @@ pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Re
 
 fn make(change: &Change) -> Result<(), Error> {
     file::sweep(&change.real);
+    change.lock.iter().for_each(|path| lock::sweep(path));
     if change.is_nothing() {
         return if change.after.is_none() { file::remove_directories(&change.directories) } else { Ok(()) };
     }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::FlockOperation;
 
@@ -75,14 +75,25 @@ impl WriterLock {
 
 impl Drop for WriterLock {
     fn drop(&mut self) {
-        // One that stays is stale soon, and known as ours.
-        let _ = fs::remove_dir(&self.0);
+        // One that stays even so is stale soon, and known as ours.
+        let _ = fs::remove_dir(&self.0).or_else(|_| fs::remove_dir(&self.0));
     }
 }
 
+/// Removes the lock that a killed setup of ours left; call only with [`SetupLock`] held.
+pub(super) fn sweep(path: &Path) {
+    if is_ours(path) {
+        let _ = fs::remove_dir(path);
+    }
+}
+
+fn is_ours(path: &Path) -> bool {
+    let metadata = fs::symlink_metadata(path);
+    metadata.is_ok_and(|metadata| metadata.is_dir() && metadata.permissions().mode() & 0o777 == OURS)
+}
+
 fn is_left_over(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| {
-        let is_stale = metadata.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > STALE));
-        metadata.is_dir() && (metadata.permissions().mode() & 0o777 == OURS || is_stale)
-    })
+    let is_stale = |time: SystemTime| time.elapsed().is_ok_and(|age| age > STALE);
+    let modified = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+    is_ours(path) || modified.is_ok_and(is_stale)
 }

@@ -12,6 +12,8 @@ use crate::message::AgentName;
 
 /// The key of our MCP server, and the name of our folders and skills.
 pub const NAME: &str = "backchannel";
+/// What an agent is told of its mail.
+const INSTRUCTIONS: &str = include_str!("../../templates/instructions.md");
 /// What a hook may take, in seconds, unless its event says otherwise.
 const TIMEOUT: u64 = 10;
 
@@ -128,7 +130,7 @@ impl<'a> Maker<'a> {
         };
         wishes.extend(self.first_version(vehicle));
         wishes.extend(self.approval(vehicle));
-        wishes.extend(self.instructions());
+        wishes.extend(self.instructions(vehicle));
         join(wishes)
     }
 
@@ -139,6 +141,10 @@ impl<'a> Maker<'a> {
         });
         let servers = json!({ NAME: self.server() });
         let mut files = vec![(folder.skill.as_str(), crate::SKILL.as_bytes().to_vec())];
+        if let Some(instructions) = &folder.instructions {
+            files.push((&instructions.file, INSTRUCTIONS.as_bytes().to_vec()));
+            description[&instructions.key] = instructions.file.as_str().into();
+        }
         match &folder.tools {
             Some(file) => files.push((file, pretty(&json!({ "mcpServers": servers })))),
             None => description["mcpServers"] = servers,
@@ -227,7 +233,13 @@ impl<'a> Maker<'a> {
     }
 
     fn approval(&self, vehicle: Vehicle) -> Option<Wish> {
-        let approval = self.install().tools.approval.as_ref().filter(|_| self.ground.approve_tools)?;
+        let install = self.ground.approve_tools.then_some(self.install())?;
+        let of_folder = install.folder.as_ref().filter(|_| vehicle == Vehicle::Folder);
+        if let Some(approval) = of_folder.and_then(|folder| folder.approval.as_ref()) {
+            let bytes = approval.text.as_bytes().to_vec();
+            return Some(self.wish(self.directory.join(&approval.file), Content::Whole { bytes }));
+        }
+        let approval = install.tools.approval.as_ref()?;
         let element = if vehicle == Vehicle::Folder { &approval.folder_element } else { &approval.element };
         let entry = Entry::Element {
             path: approval.place.path.clone(),
@@ -237,17 +249,20 @@ impl<'a> Maker<'a> {
         Some(self.entries(self.directory.join(&approval.place.file), &approval.place, vec![entry]))
     }
 
-    fn instructions(&self) -> Option<Wish> {
+    fn instructions(&self, vehicle: Vehicle) -> Option<Wish> {
         let instructions = self.install().instructions.as_ref()?;
+        let has_own = self.install().folder.as_ref().is_some_and(|folder| folder.instructions.is_some());
+        let is_wanted = !(has_own && vehicle == Vehicle::Folder);
         let is_in_force = |file: &String| {
             std::fs::read(self.directory.join(file)).is_ok_and(|bytes| !bytes.trim_ascii().is_empty())
         };
         let overriding = instructions.overriding_file.clone().filter(is_in_force);
         let named = instructions.setting.as_ref().and_then(|place| self.setting(place));
         let file = overriding.or(named).unwrap_or_else(|| instructions.file.clone());
-        let section = Entry::Section { text: include_str!("../../templates/instructions.md").to_owned() };
+        let section = is_wanted.then(|| Entry::Section { text: INSTRUCTIONS.to_owned() });
         let outdated = vec![first_version::section()];
-        let content = Content::Entries { format: Format::Markdown, entries: vec![section], outdated };
+        let entries = section.into_iter().collect();
+        let content = Content::Entries { format: Format::Markdown, entries, outdated };
         Some(self.wish(self.directory.join(file), content))
     }
 

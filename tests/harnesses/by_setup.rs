@@ -162,6 +162,11 @@ fn approved_tools_bring_the_mail_in_codex() {
 }
 
 #[test]
+fn approved_tools_bring_the_mail_by_an_extension_of_gemini_cli() {
+    approved_tools_bring_the_mail(Harness::GeminiCli, "folder");
+}
+
+#[test]
 fn approved_tools_bring_the_mail_by_the_settings_of_gemini_cli() {
     approved_tools_bring_the_mail(Harness::GeminiCli, "settings");
 }

@@ -9,9 +9,15 @@ use super::{Snapshot, UserHome, assert_same};
 
 const CALLS: [&str; 9] =
     ["rename", "unlink", "unlinkat", "mkdir", "rmdir", "openat", "write", "fsync", "fchmod"];
-const FILES: [&str; 4] =
-    [".claude/settings.json", ".codex/config.toml", ".codex/AGENTS.md", ".gemini/settings.json"];
-const ONLY: [&str; 4] = ["--yes", "--only", "claude-code,codex,gemini-cli", "--json"];
+const FILES: [&str; 5] = [
+    ".claude/settings.json",
+    ".codex/config.toml",
+    ".codex/AGENTS.md",
+    ".gemini/settings.json",
+    ".claude.json",
+];
+/// The programs stay as they are: they are large, and not the user's.
+const HARNESSES: [&str; 2] = ["--only", "claude-code,codex,gemini-cli"];
 
 fn home() -> UserHome {
     let home = UserHome::new();
@@ -19,13 +25,14 @@ fn home() -> UserHome {
     home.write(FILES[1], "model = \"m\"\n");
     home.write(FILES[2], "# Mine\n");
     home.write(FILES[3], "{\n  // mine\n  \"a\": 1\n}\n");
+    home.write(FILES[4], "{\"numStartups\": 1}");
     home
 }
 
 /// Runs a command of ours with a fault at the n-th of these calls; `None` where there are fewer.
-fn strike(home: &UserHome, word: &str, call: &str, fault: &str, number: usize) -> Option<Output> {
+fn strike(home: &UserHome, words: &[&str], call: &str, fault: &str, number: usize) -> Option<Output> {
     let trace = tempfile::NamedTempFile::new().unwrap();
-    let ours = home.command(&[&[word], &ONLY[..]].concat());
+    let ours = home.command(&[words, &["--yes", "--json"]].concat());
     let mut command = Command::new("strace");
     command.env_clear().env("HOME", home.path()).current_dir("/");
     command.args(["-f", "-qq", "-o"]).arg(trace.path()).args(["-e", &format!("trace={call}")]);
@@ -51,38 +58,39 @@ fn is_whole(home: &UserHome, before: &Snapshot, after: &Snapshot, place: &str) {
     }
 }
 
-fn every_call(fault: &str) {
+fn every_call(vehicle: &str, fault: &str) {
     if Command::new("strace").arg("-V").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "strace is missing");
         eprintln!("LEFT OUT: strace is missing, so setup was struck by nothing");
         return;
     }
     let home = home();
-    // The programs stay, as with `--only`: they are large, and not the user's.
-    assert!(home.run(&["setup"]).0);
+    let setup = [&["setup", "--vehicle", vehicle], &HARNESSES[..]].concat();
+    let uninstall = [&["uninstall"], &HARNESSES[..]].concat();
+    assert!(home.run(&setup).0);
     let set_up = home.snapshot();
-    assert!(home.run(&["uninstall", "--only", "claude-code,codex,gemini-cli"]).0);
+    assert!(home.run(&uninstall).0);
     let before = home.snapshot();
     let mut count = 0;
     for call in CALLS {
         for number in 1.. {
             let place = format!("{fault} at {call} {number}");
-            let Some(output) = strike(&home, "setup", call, fault, number) else { break };
+            let Some(output) = strike(&home, &setup, call, fault, number) else { break };
             count += 1;
             is_whole(&home, &before, &set_up, &place);
             if output.status.signal().is_none() && !output.status.success() {
                 let error = String::from_utf8_lossy(&output.stderr);
                 assert!(error.contains("error: "), "{place}: {error}");
             }
-            assert!(home.run(&["setup"]).0, "{place}");
+            assert!(home.run(&setup).0, "{place}");
             assert_same(&home.snapshot(), &set_up, &place);
-            strike(&home, "uninstall", call, fault, number);
+            strike(&home, &uninstall, call, fault, number);
             is_whole(&home, &before, &set_up, &place);
-            assert!(home.run(&["uninstall", "--only", "claude-code,codex,gemini-cli"]).0, "{place}");
+            assert!(home.run(&uninstall).0, "{place}");
             assert_same(&home.snapshot(), &before, &place);
         }
     }
-    println!("{fault}: {count} places");
+    println!("{vehicle}, {fault}: {count} places");
     assert!(home.run(&["uninstall"]).0);
     assert!(
         !home.file(".local").exists(),
@@ -93,15 +101,20 @@ fn every_call(fault: &str) {
 
 #[test]
 fn setup_that_is_killed_at_any_call_leaves_every_file_whole() {
-    every_call("signal=SIGKILL");
+    every_call("settings", "signal=SIGKILL");
+}
+
+#[test]
+fn setup_of_folders_that_is_killed_at_any_call_leaves_every_file_whole() {
+    every_call("folder", "signal=SIGKILL");
 }
 
 #[test]
 fn setup_on_a_full_disk_leaves_every_file_whole() {
-    every_call("error=ENOSPC");
+    every_call("settings", "error=ENOSPC");
 }
 
 #[test]
 fn setup_on_a_failing_disk_leaves_every_file_whole() {
-    every_call("error=EIO");
+    every_call("settings", "error=EIO");
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{UserHome, result};
 
 const SETTINGS: &str = ".gemini/settings.json";
+const AGAIN: [&str; 5] = ["setup", "--only", "gemini-cli", "--vehicle", "settings"];
 
 fn settings(home: &UserHome) -> Value {
     serde_json::from_str(&home.read(SETTINGS)).unwrap()
@@ -16,7 +17,7 @@ fn settings(home: &UserHome) -> Value {
 fn set_up(before: &str) -> UserHome {
     let home = UserHome::new();
     home.write(SETTINGS, before);
-    assert!(home.run(&["setup", "--only", "gemini-cli"]).0);
+    assert!(home.run(&AGAIN).0);
     home
 }
 
@@ -36,7 +37,7 @@ fn hooks_of_the_user_before_and_after_ours_stay() {
         groups.push(mine.clone());
         value["theme"] = "dark".into();
     });
-    let (done, report) = home.run(&["setup", "--only", "gemini-cli"]);
+    let (done, report) = home.run(&AGAIN);
     assert!(done && result(&report, "gemini-cli") == "unchanged", "{report}");
     assert!(home.run(&["uninstall"]).0);
     assert_eq!(settings(&home), json!({"a": 1.0, "hooks": {"BeforeAgent": [mine, mine]}, "theme": "dark"}));
@@ -49,7 +50,7 @@ fn a_group_that_the_user_put_together_with_theirs_gives_ours_back() {
     change(&home, |value| {
         value["hooks"]["BeforeAgent"][0]["hooks"].as_array_mut().unwrap().insert(0, mine.clone());
     });
-    let (done, report) = home.run(&["setup", "--only", "gemini-cli"]);
+    let (done, report) = home.run(&AGAIN);
     assert!(done && result(&report, "gemini-cli") == "unchanged", "{report}");
     assert!(home.run(&["uninstall"]).0);
     assert_eq!(settings(&home), json!({"hooks": {"BeforeAgent": [{"hooks": [mine]}]}}));
@@ -64,7 +65,7 @@ fn what_was_taken_out_by_half_is_put_in_again_and_goes_whole() {
         value["mcpServers"]["backchannel"]["args"] = json!(["other"]);
         value["mine"] = json!(true);
     });
-    let (_, report) = home.run(&["setup", "--only", "gemini-cli"]);
+    let (_, report) = home.run(&AGAIN);
     assert_eq!(result(&report, "gemini-cli"), "changed");
     let mut wanted = whole;
     wanted["mine"] = json!(true);
@@ -78,7 +79,7 @@ fn a_file_that_is_reformatted_keeps_its_new_format() {
     let home = set_up("{\"a\": 1}\n");
     let pretty = serde_json::to_string_pretty(&settings(&home)).unwrap().replace("  ", "\t");
     home.write(SETTINGS, &pretty);
-    let (_, report) = home.run(&["setup", "--only", "gemini-cli"]);
+    let (_, report) = home.run(&AGAIN);
     assert_eq!(result(&report, "gemini-cli"), "unchanged");
     assert!(home.run(&["uninstall"]).0);
     assert_eq!(home.read(SETTINGS), "{\n\t\"a\": 1\n}");
@@ -124,7 +125,7 @@ fn a_skill_that_the_user_changed_is_theirs() {
     let home = set_up("{}");
     let skill = ".gemini/skills/backchannel/SKILL.md";
     home.write(skill, "my own words\n");
-    let (done, report) = home.run(&["setup", "--only", "gemini-cli"]);
+    let (done, report) = home.run(&AGAIN);
     assert!(done && report.to_string().contains("you changed it"), "{report}");
     assert!(home.run(&["uninstall"]).0);
     assert_eq!(home.read(skill), "my own words\n");

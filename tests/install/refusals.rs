@@ -77,7 +77,7 @@ fn duplicate_keys_on_our_path_are_refused_and_others_are_not() {
     is_refused(SETTINGS, b"{\"hooks\": {}, \"hooks\": {}}", (1, 15));
     let home = UserHome::new();
     home.write(SETTINGS, "{\"a\": 1, \"a\": 2}");
-    assert!(home.run(&["setup"]).0);
+    assert!(home.run(&["setup", "--vehicle", "settings"]).0);
     assert!(home.read(SETTINGS).contains("\"a\": 1, \"a\": 2") || home.read(SETTINGS).contains("\"a\": 2"));
     assert!(home.run(&["uninstall"]).0);
     assert_eq!(home.read(SETTINGS), "{\"a\": 1, \"a\": 2}");
@@ -101,12 +101,12 @@ fn what_is_no_file_and_what_is_not_ours_is_left_alone() {
     let home = UserHome::new();
     fs::create_dir_all(home.file(".gemini")).unwrap();
     symlink("nowhere", home.file(SETTINGS)).unwrap();
-    assert!(!home.run(&["setup"]).0);
+    assert!(!home.run(&["setup", "--vehicle", "settings"]).0);
     assert_eq!(fs::read_link(home.file(SETTINGS)).unwrap().to_str(), Some("nowhere"));
     fs::remove_file(home.file(SETTINGS)).unwrap();
     home.write(".gemini/skills/backchannel/SKILL.md", "mine\n");
     let before = home.snapshot();
-    let (done, report) = home.run(&["setup"]);
+    let (done, report) = home.run(&["setup", "--vehicle", "settings"]);
     assert!(!done && report.to_string().contains("is not ours"), "{report}");
     assert_eq!(home.snapshot(), before);
 }
