@@ -153,7 +153,7 @@ impl Installation {
     /// The harness's directory, and its home.
     #[must_use]
     pub fn directories(&self, env: &Env) -> Option<(PathBuf, PathBuf)> {
-        let variable = |name: &Option<String>| env.variable(name.as_deref()?).map(PathBuf::from);
+        let variable = |name: &Option<String>| directory_of(env, name.as_deref()?);
         let home = variable(&self.home_variable).or_else(|| env.home())?;
         let directory = variable(&self.directory_variable).unwrap_or_else(|| home.join(&self.directory));
         Some((directory, home))
@@ -174,6 +174,12 @@ impl Installation {
     /// The variables that move the harness's files, as they are set now.
     pub fn variables(&self, env: &Env) -> impl Iterator<Item = (String, PathBuf)> {
         let names = [&self.directory_variable, &self.home_variable];
-        names.into_iter().flatten().filter_map(|name| Some((name.clone(), env.variable(name)?.into())))
+        names.into_iter().flatten().filter_map(|name| Some((name.clone(), directory_of(env, name)?)))
     }
+}
+
+/// The directory that a variable names. A relative one is of the working directory that it is read in.
+fn directory_of(env: &Env, name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env.variable(name)?);
+    Some(env.directory().map(|directory| directory.join(&path)).unwrap_or(path))
 }

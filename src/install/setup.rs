@@ -212,6 +212,10 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
                 }
             }
         }
+        // A harness that is told of programs which are not there gets no mail.
+        if parts[index].wishes.is_some() && parts[index].id == PROGRAMS && parts[index].changes.is_err() {
+            break;
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod doctor;
 mod edits;
 mod first_version;
 mod locks;
+mod moved;
 mod refusals;
 
 use std::collections::BTreeMap;
