@@ -7,9 +7,13 @@ use serde::Serialize;
 
 use crate::message::{Message, Priority, visible};
 
-/// Text of ours that quotes others' text; line ends stay.
+/// Text of ours that quotes others' text; line ends stay, those of two characters too.
 pub(super) fn plain(text: &str) -> String {
-    text.split('\n').map(visible::line).collect::<Vec<_>>().join("\n")
+    let line = |line: &str| match line.strip_suffix('\r') {
+        Some(bare) => format!("{}\r", visible::line(bare)),
+        None => visible::line(line).into_owned(),
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A value as indented JSON that is safe to print.

@@ -15,6 +15,8 @@ pub struct Installation {
     pub program: String,
     /// Its npm package, whose `package.json` tells the version.
     pub package: String,
+    /// The end of the path of a directory in which an installer keeps the programs by their versions.
+    pub versions: Option<String>,
     /// Its directory below the user's home.
     pub directory: String,
     /// A variable that names another directory.
@@ -163,6 +165,13 @@ impl Installation {
     #[must_use]
     pub fn version(&self, env: &Env) -> Option<String> {
         let program = std::fs::canonicalize(env.find_program(&self.program)?).ok()?;
+        let is_by_version = self
+            .versions
+            .as_ref()
+            .is_some_and(|end| program.parent().is_some_and(|above| above.ends_with(end)));
+        if is_by_version {
+            return program.file_name()?.to_str().map(str::to_owned);
+        }
         program.ancestors().skip(1).take(6).find_map(|directory| {
             let bytes = std::fs::read(directory.join("package.json")).ok()?;
             let package: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
