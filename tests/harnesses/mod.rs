@@ -24,6 +24,7 @@ macro_rules! for_each_harness {
 }
 
 mod by_setup;
+mod dialects;
 mod headless;
 mod interactive;
 mod trust;
