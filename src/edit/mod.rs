@@ -43,6 +43,9 @@ pub enum Entry {
         /// Where it is given, a member is taken out only if a string in it contains this.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mark: Option<String>,
+        /// Where there are any, another value is replaced only if a string in it contains one of these.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        replaces: Vec<String>,
     },
     /// An element of an array, recognised by a text in it that survives a reformatting.
     Element {
@@ -73,6 +76,12 @@ fn bears(value: &Value, mark: &str) -> bool {
         Value::Object(fields) => fields.values().any(|value| bears(value, mark)),
         _ => false,
     }
+}
+
+/// Whether a member that is found may be taken: there are no marks, or it bears one.
+fn bears_any<'a>(value: &Value, marks: impl IntoIterator<Item = &'a String>) -> bool {
+    let mut marks = marks.into_iter().peekable();
+    marks.peek().is_none() || marks.any(|mark| bears(value, mark))
 }
 
 impl Entry {

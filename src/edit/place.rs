@@ -26,6 +26,8 @@ pub enum Reason {
         /// `an object`, `an array`, `a table`.
         wanted: &'static str,
     },
+    /// Somebody else's entry has our name; its path.
+    NotOurs(String),
     /// A key on our way is there twice.
     DuplicateKey(String),
     /// It is UTF-16, or no UTF-8.
@@ -42,6 +44,7 @@ impl fmt::Display for Refusal {
                 write!(out, "the file does not hold {wanted}")
             }
             Reason::Type { path, wanted } => write!(out, "`{path}` is not {wanted}"),
+            Reason::NotOurs(path) => write!(out, "`{path}` is there already, and is not ours"),
             Reason::DuplicateKey(key) => write!(out, "the key `{key}` is there twice"),
             Reason::Encoding => out.write_str("the file is not UTF-8"),
             Reason::Section(text) => out.write_str(text),

@@ -80,7 +80,8 @@ pub fn read(directory: &Path) -> (Value, Value) {
 /// # Errors
 /// Where the configuration does not parse.
 pub fn without_trust(config: &[u8], file: &Path, hooks: &Value, mark: &str) -> Result<Vec<u8>, Refusal> {
-    let member = |path: Vec<String>| Entry::Member { path, value: Value::Null, mark: None };
+    let member =
+        |path: Vec<String>| Entry::Member { path, value: Value::Null, mark: None, replaces: Vec::new() };
     let table = || vec!["hooks".to_owned(), "state".to_owned()];
     let value = edit::value(Format::Toml, config)?;
     let is_known = |key: &String| value.get("hooks").and_then(|hooks| hooks.get("state")?.get(key)).is_some();

@@ -13,7 +13,7 @@ use crate::edit::{Entry, Format};
 /// In the command of its hook line.
 const HOOK: &str = "drain --hook --match";
 /// The program that its MCP entry starts.
-const SERVER: &str = "cli.ts";
+pub(super) const SERVER: &str = "cli.ts";
 /// The line above its section in AGENTS.md and GEMINI.md.
 const HEADING: &str = "## Agent messaging (backchannel)";
 /// In its skill alone.
@@ -34,7 +34,7 @@ pub(super) fn hook(hooks: &[String], event: &str) -> Entry {
 /// Its MCP server, which has our name.
 pub(super) fn server(servers: &[String], name: &str) -> Entry {
     let path = [servers, &[name.to_owned()]].concat();
-    Entry::Member { path, value: Value::Null, mark: Some(SERVER.to_owned()) }
+    Entry::Member { path, value: Value::Null, mark: Some(SERVER.to_owned()), replaces: Vec::new() }
 }
 
 /// Its section of instructions.

@@ -7,7 +7,7 @@ use super::file::{self, Found};
 use super::receipt::{Entries, Receipt, Record};
 use super::wishes::NAME;
 use super::{Content, Error, Fingerprint, Wish, first_version};
-use crate::edit::{self, Edited, Entry, Format, Holder};
+use crate::edit::{self, Edited, Entry, Format, Holder, Presence};
 
 /// One file, before and after.
 #[derive(Debug, Clone)]
@@ -162,6 +162,10 @@ fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
             if entries.is_empty() && !has_any(*format, found.bytes.as_deref(), outdated) && record.is_none() {
                 return Ok(change);
             }
+            let known = record.and_then(|record| record.entries.as_ref());
+            if is_done(*format, found.bytes.as_deref(), entries, outdated, known) {
+                return Ok(change);
+            }
             let refused = |refusal| Error::Refused { path: wish.path.clone(), refusal };
             let base = match untouched.map(|record| record.original.as_ref()) {
                 Some(None) => Some(None),
@@ -170,13 +174,11 @@ fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
             };
             let (original, edited) = match base {
                 Some(original) => {
-                    let edited = put_in(*format, original.as_deref(), entries, outdated).map_err(refused)?;
+                    let edited =
+                        put_in(*format, original.as_deref(), entries, outdated, &[]).map_err(refused)?;
                     (original, edited)
                 }
-                None => {
-                    let ours = record.and_then(|record| record.entries.as_ref());
-                    over(*format, found.bytes.as_deref(), entries, outdated, ours).map_err(refused)?
-                }
+                None => over(*format, found.bytes.as_deref(), entries, outdated, known).map_err(refused)?,
             };
             change.after = Some(edited.bytes);
             (original, Some(Entries { format: *format, entries: entries.clone(), holders: edited.holders }))
@@ -209,6 +211,20 @@ fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
     Ok(change)
 }
 
+/// Whether a file has what it has to have, and no more of ours, however it is laid out.
+fn is_done(
+    format: Format,
+    bytes: Option<&[u8]>,
+    entries: &[Entry],
+    outdated: &[Entry],
+    known: Option<&Entries>,
+) -> bool {
+    let found = bytes.map(|bytes| edit::find(format, bytes, entries));
+    known.is_some_and(|known| known.entries == entries)
+        && matches!(found, Some(Ok(found)) if found.iter().all(|found| *found == Presence::AsWritten))
+        && !has_any(format, bytes, outdated)
+}
+
 /// Whether there is something to take out. A file that does not parse does nothing in its harness either.
 fn has_any(format: Format, bytes: Option<&[u8]>, entries: &[Entry]) -> bool {
     bytes.is_some_and(|bytes| {
@@ -227,10 +243,11 @@ fn put_in(
     bytes: Option<&[u8]>,
     entries: &[Entry],
     outdated: &[Entry],
+    holders: &[Holder],
 ) -> Result<Edited, edit::Refusal> {
     match bytes {
         Some(bytes) if !outdated.is_empty() => {
-            let cleaned = edit::remove(format, bytes, outdated, &[])?.bytes;
+            let cleaned = edit::remove(format, bytes, outdated, holders)?.bytes;
             edit::insert(format, Some(&cleaned), entries)
         }
         bytes => edit::insert(format, bytes, entries),
@@ -246,15 +263,14 @@ fn over(
     outdated: &[Entry],
     ours: Option<&Entries>,
 ) -> Result<(Option<Vec<u8>>, Edited), edit::Refusal> {
-    let mut gone: Vec<Entry> = outdated.to_vec();
-    if let Some(ours) = ours {
-        let is_old = |old: &&Entry| !entries.iter().any(|new| new.is_same_place(old));
-        gone.extend(ours.entries.iter().filter(is_old).cloned());
-    }
-    let mut edited = put_in(format, bytes, entries, &gone)?;
-    edited.holders.extend(ours.map(|ours| ours.holders.clone()).unwrap_or_default());
+    let is_old = |old: &&Entry| !entries.iter().any(|new| new.is_same_place(old));
+    let old: Vec<Entry> = ours.iter().flat_map(|ours| ours.entries.iter().filter(is_old)).cloned().collect();
+    let gone = [outdated, &old].concat();
+    let holders = ours.map_or(&[][..], |ours| &ours.holders);
+    let mut edited = put_in(format, bytes, entries, &gone, holders)?;
+    edited.holders.extend(holders.iter().cloned());
     let Some(bytes) = bytes else { return Ok((None, edited)) };
-    let original = edit::remove(format, bytes, entries, &edited.holders)?.bytes;
+    let original = edit::remove(format, bytes, &[entries, &old].concat(), &edited.holders)?.bytes;
     Ok((Some(original), edited))
 }
 
@@ -278,7 +294,10 @@ pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
             None => change.after = None,
             Some(Some(original)) => {
                 change.after = Some(original);
-                change.mode = record.mode;
+                // The mode of a file that is there is its user's to change.
+                if found.bytes.is_none() {
+                    change.mode = record.mode;
+                }
             }
             // The original is lost: what is ours can still be taken out.
             Some(None) => take_out(record, &found, &mut change)?,
@@ -324,7 +343,7 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
             if edit::find(*format, bytes, entries)
                 .map_err(refused)?
                 .iter()
-                .any(|found| *found != edit::Presence::Absent)
+                .any(|found| *found != Presence::Absent)
             {
                 change.after = Some(edited.bytes);
             }

@@ -12,6 +12,8 @@ use crate::message::AgentName;
 
 /// The key of our MCP server, and the name of our folders and skills.
 pub const NAME: &str = "backchannel";
+/// One of these is in an MCP entry of ours, also in one that another tool changed, or of the first version.
+const SERVER_MARKS: [&str; 3] = ["bch", first_version::SERVER, "--home"];
 /// What an agent is told of its mail.
 const INSTRUCTIONS: &str = include_str!("../../templates/instructions.md");
 /// What a hook may take, in seconds, unless its event says otherwise.
@@ -169,6 +171,7 @@ impl<'a> Maker<'a> {
             path: [&install.tools.place.path[..], &[NAME.to_owned()]].concat(),
             value: self.server(),
             mark: Some(format!("/{NAME}/bin/bch")),
+            replaces: SERVER_MARKS.map(str::to_owned).to_vec(),
         };
         let skill = install.skill.as_ref().map(|file| {
             let bytes = crate::SKILL.as_bytes().to_vec();

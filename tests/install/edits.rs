@@ -1,6 +1,7 @@
 //! What users and other programs do between setup and uninstall stays, and what is ours goes all the same.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
@@ -159,4 +160,36 @@ fn tables_of_a_toml_file_stay_around_ours() {
         assert!(home.run(&["uninstall"]).0);
         assert_eq!(home.read(".codex/config.toml").trim_end(), after.trim_end(), "{before}");
     }
+}
+
+#[test]
+fn a_mode_that_the_user_changed_since_stays() {
+    let home = set_up("{}\n");
+    fs::set_permissions(home.file(SETTINGS), fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(home.run(&["uninstall"]).0);
+    assert_eq!(home.read(SETTINGS), "{}\n");
+    assert_eq!(fs::metadata(home.file(SETTINGS)).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn setup_that_mended_a_file_writes_nothing_the_next_time() {
+    let home = set_up("{\"a\": 1}\n");
+    change(&home, |value| drop(value["hooks"].as_object_mut().unwrap().remove("AfterTool")));
+    assert!(home.run(&AGAIN).0);
+    let mended = home.snapshot();
+    let (_, report) = home.run(&AGAIN);
+    assert_eq!(result(&report, "gemini-cli"), "unchanged");
+    assert_eq!(home.snapshot(), mended);
+    assert!(home.run(&["uninstall"]).0);
+    assert_eq!(settings(&home), json!({"a": 1}));
+}
+
+#[test]
+fn a_folder_in_place_of_the_settings_leaves_no_empty_list_in_them() {
+    let home = set_up("{\"a\": 1}\n");
+    change(&home, |value| value["mine"] = json!(true));
+    assert!(home.run(&["setup", "--only", "gemini-cli", "--vehicle", "folder"]).0);
+    assert_eq!(settings(&home), json!({"a": 1, "mine": true}));
+    assert!(home.run(&["uninstall"]).0);
+    assert_eq!(settings(&home), json!({"a": 1, "mine": true}));
 }

@@ -18,6 +18,7 @@ fn is_refused(file: &str, bytes: &[u8], place: (u64, u64)) {
     home.write(file, bytes);
     let harness = match file.split('/').next().unwrap() {
         ".claude" => "claude-code",
+        ".claude.json" => "claude-code",
         ".codex" => "codex",
         _ => "gemini-cli",
     };
@@ -30,11 +31,8 @@ fn is_refused(file: &str, bytes: &[u8], place: (u64, u64)) {
     }
     assert_eq!(fs::read(home.file(file)).unwrap(), bytes);
     let directory = home.file(file).parent().unwrap().to_owned();
-    assert_eq!(
-        fs::read_dir(&directory).unwrap().count(),
-        1,
-        "{text}: nothing else of that harness is written"
-    );
+    let is_alone = fs::read_dir(&directory).unwrap().count() == 1;
+    assert!(is_alone || file == ".claude.json", "{text}: nothing else of that harness is written");
     let harnesses = report["harnesses"].as_array().unwrap();
     let refusal = &harnesses.iter().find(|entry| entry["id"] == harness).unwrap()["files"][0];
     assert_eq!(
@@ -70,6 +68,13 @@ fn another_type_in_our_place_is_refused() {
     is_refused(".claude/settings.json", b"{\"hooks\": {\"UserPromptSubmit\": {}}}", (1, 32));
     is_refused(SETTINGS, b"{\"mcpServers\": 5}", (1, 16));
     is_refused(".codex/config.toml", b"mcp_servers = 5\n", (1, 15));
+}
+
+#[test]
+fn a_server_of_others_with_our_name_is_refused() {
+    is_refused(SETTINGS, b"{\"mcpServers\": {\"backchannel\": {\"command\": \"radio\"}}}", (1, 32));
+    is_refused(".claude.json", b"{\"mcpServers\": {\"backchannel\": {\"url\": \"http://x\"}}}", (1, 32));
+    is_refused(".codex/config.toml", b"a = 1\n[mcp_servers.backchannel]\nurl = \"http://x\"\n", (2, 1));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub fn entries(format: Format) -> Vec<Entry> {
     };
     let member = |path| {
         let value = json!({"command": "/x/bch", "args": ["mcp"]});
-        Entry::Member { path: keys(path), value, mark: None }
+        Entry::Member { path: keys(path), value, mark: None, replaces: Vec::new() }
     };
     match format {
         Format::Json | Format::JsonWithComments | Format::Jsonc => vec![

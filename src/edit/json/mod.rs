@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::lines::{self, Gap};
 use super::place::{Reason, Refusal};
-use super::{Entry, Format, Holder, Presence, bears};
+use super::{Entry, Format, Holder, Presence, bears_any};
 use document::Document;
 use ours::{ours, value_of};
 
@@ -54,9 +54,13 @@ fn step(
 ) -> Result<Option<String>, Refusal> {
     match entry {
         Entry::Member { path, .. } if path.is_empty() => Ok(None),
-        Entry::Member { path, value, .. } => match document.find(path)? {
+        Entry::Member { path, value, replaces, .. } => match document.find(path)? {
             None => with(document, path, value.clone(), holders).map(Some),
             Some(member) if value_of(member.value) == *value => Ok(None),
+            Some(member) if !bears_any(&value_of(member.value), replaces) => {
+                let reason = Reason::NotOurs(path.join("."));
+                Err(Refusal::new(reason, document.text, member.value.start()))
+            }
             Some(member) => {
                 let place = member.value.start()..member.value.end();
                 Ok(Some(layout::replace(document.text, place, value)))
@@ -139,9 +143,7 @@ pub(super) fn remove(
 fn cut_step(document: &Document<'_>, entry: &Entry) -> Result<Option<String>, Refusal> {
     match entry {
         Entry::Member { path, mark, .. } => {
-            let found = document
-                .find(path)?
-                .filter(|member| mark.as_ref().is_none_or(|mark| bears(&value_of(member.value), mark)));
+            let found = document.find(path)?.filter(|member| bears_any(&value_of(member.value), mark));
             Ok(found.map(|member| document.members(member.object).without(member.number)))
         }
         Entry::Element { path, mark, .. } => {

@@ -9,7 +9,7 @@ use toml_edit::{Document, InlineTable, Item, Key};
 
 use super::lines::{self, Gap};
 use super::place::{Reason, Refusal};
-use super::{Entry, Presence, bears};
+use super::{Entry, Presence, bears_any};
 use cut::cut;
 use value::{json_value, table_text, toml_value};
 
@@ -66,11 +66,15 @@ fn last_end(table: &InlineTable) -> Option<usize> {
 pub(super) fn insert(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
     let mut edited = text.to_owned();
     for entry in entries {
-        let Entry::Member { path, value, .. } = entry else { continue };
+        let Entry::Member { path, value, replaces, .. } = entry else { continue };
         let Some((_, above)) = path.split_last() else { continue };
         let document = parse(&edited)?;
         match find_item(&document, &edited, path)? {
             Some(item) if json_value(item) == *value => continue,
+            Some(item) if !bears_any(&json_value(item), replaces) => {
+                let start = item.span().map_or(0, |span| span.start);
+                return Err(Refusal::new(Reason::NotOurs(path.join(".")), &edited, start));
+            }
             Some(_) => edited = cut(&edited, path)?,
             None => {}
         }
@@ -101,7 +105,7 @@ pub(super) fn remove(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
         let Entry::Member { path, mark, .. } = entry else { continue };
         let document = parse(&edited)?;
         let value = find_item(&document, &edited, path)?.map(json_value);
-        let is_ours = value.is_some_and(|value| mark.as_ref().is_none_or(|mark| bears(&value, mark)));
+        let is_ours = value.is_some_and(|value| bears_any(&value, mark));
         if is_ours {
             edited = cut(&edited, path)?;
         }
