@@ -8,6 +8,7 @@ mod first_version;
 mod locks;
 mod moved;
 mod refusals;
+mod sequences;
 mod versions;
 
 use std::collections::BTreeMap;
