@@ -44,6 +44,21 @@ pub enum Holder {
     },
 }
 
+/// What one reader holds, as a look finds it.
+#[derive(Debug, Clone)]
+pub struct Holding {
+    /// Its lease.
+    pub lease: LeaseId,
+    /// How many messages.
+    pub messages: usize,
+    /// Whether others may claim them: the reader is gone, or went quiet.
+    pub has_lapsed: bool,
+    /// Its last sign of life, where that is known.
+    pub seen: Option<Timestamp>,
+    /// Why its lease cannot be read. One that does not parse never lapses.
+    pub damage: Option<String>,
+}
+
 /// A lease: its name, its holder, and until when it holds without renewal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lease {
@@ -97,8 +112,17 @@ impl Lease {
     /// The same lease, renewed.
     #[must_use]
     pub fn renewed(&self, now: Timestamp) -> Self {
-        let span = if matches!(self.holder, Holder::Command { .. }) { PROCESS } else { SESSION };
-        Self { until: now + span, ..self.clone() }
+        Self { until: now + self.span(), ..self.clone() }
+    }
+
+    /// When it was made, or last renewed.
+    #[must_use]
+    pub fn seen(&self) -> Timestamp {
+        self.until.checked_sub(self.span()).unwrap_or(self.until)
+    }
+
+    fn span(&self) -> SignedDuration {
+        if matches!(self.holder, Holder::Command { .. }) { PROCESS } else { SESSION }
     }
 
     /// Whether others may claim what it holds: its process is gone, or it went quiet.
@@ -154,6 +178,7 @@ mod tests {
     fn a_process_that_ended_lapses_at_once_and_a_live_one_never() {
         let now = Timestamp::UNIX_EPOCH;
         let mut lease = Lease::of_command(now);
+        assert_eq!(lease.seen(), now);
         assert!(!lease.has_lapsed(now + SignedDuration::from_hours(99)));
         if let Holder::Command { process: Some(process) } = &mut lease.holder {
             process.start += 1;
@@ -167,6 +192,7 @@ mod tests {
         let lease = Lease::of_session("codex", "s", None, now);
         assert_eq!(lease.id, Lease::of_session("codex", "s", None, now).id);
         assert_ne!(lease.id, Lease::of_session("gemini-cli", "s", None, now).id);
+        assert_eq!(lease.renewed(now + PROCESS).seen(), now + PROCESS);
         assert!(!lease.has_lapsed(now + SESSION) && lease.has_lapsed(now + SESSION + PROCESS));
     }
 }

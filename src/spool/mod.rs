@@ -8,12 +8,13 @@ mod lease;
 pub mod local;
 mod select;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::Error;
-pub use lease::{Holder, Lease, LeaseId};
+pub use lease::{Holder, Holding, Lease, LeaseId};
 pub use select::Quota;
 
 use crate::message::{AgentName, ChannelName, Context, DeliveryId, Message, MessageId};
@@ -151,6 +152,15 @@ pub struct Inbox {
     pub bad: Vec<(String, String)>,
 }
 
+/// Who holds mail that nobody acknowledged yet.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    /// The readers.
+    pub readers: Vec<Holding>,
+    /// What lies among the claims and is no reader's: nobody ever looks at it.
+    pub strays: Vec<PathBuf>,
+}
+
 /// Whom a message reached.
 #[derive(Debug, Default)]
 pub struct Sent {
@@ -247,6 +257,13 @@ pub trait Spool {
     /// # Errors
     /// Where the mailbox cannot be read.
     fn inbox(&self, agent: &AgentName) -> Result<Inbox>;
+    /// Who holds mail; a backend that keeps claims elsewhere knows of none. Changes nothing.
+    ///
+    /// # Errors
+    /// Where the mailbox cannot be read.
+    fn holdings(&self, _agent: &AgentName) -> Result<Holdings> {
+        Ok(Holdings::default())
+    }
     /// Moves unread messages under the lease, each to exactly one of any number of racing readers.
     ///
     /// # Errors

@@ -248,7 +248,8 @@ pub(super) fn read_message(path: &Path, id: MessageId, buffer: &mut Vec<u8>) -> 
     })
 }
 
-fn parse_claimed(name: &str) -> Option<(MessageId, Option<Shown>)> {
+/// Reads the name of a message file under a lease.
+pub(super) fn parse_claimed(name: &str) -> Option<(MessageId, Option<Shown>)> {
     let stem = name.strip_suffix(".json")?;
     let (id, shown) = match stem.split_once('.') {
         None => (stem, None),

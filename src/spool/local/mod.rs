@@ -15,6 +15,7 @@
 mod claims;
 mod directory;
 pub mod files;
+mod holdings;
 mod mailbox;
 mod records;
 mod send;
@@ -23,8 +24,8 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Afterwards, Agent, Claim, Error, Filter, Found, Held, Inbox, Lease, LeaseId, Moment, Quota, Result, Sent,
-    Shown, Spool, Take, Watch,
+    Afterwards, Agent, Claim, Error, Filter, Found, Held, Holdings, Inbox, Lease, LeaseId, Moment, Quota,
+    Result, Sent, Shown, Spool, Take, Watch,
 };
 use crate::env::Env;
 use crate::message::{AgentName, ChannelName, Context, Message, MessageId};
@@ -43,6 +44,12 @@ impl LocalSpool {
     #[must_use]
     pub fn open(home: &Path, env: &Env, recent_minutes: u32) -> Self {
         files::make_private(home);
+        Self::open_for_a_look(home, env, recent_minutes)
+    }
+
+    /// The same, and leaves even the home's mode as it is.
+    #[must_use]
+    pub fn open_for_a_look(home: &Path, env: &Env, recent_minutes: u32) -> Self {
         Self { home: home.to_owned(), env: env.clone(), recent_minutes }
     }
 
@@ -120,6 +127,10 @@ impl Spool for LocalSpool {
 
     fn inbox(&self, agent: &AgentName) -> Result<Inbox> {
         self.mailbox(agent).look()
+    }
+
+    fn holdings(&self, agent: &AgentName) -> Result<Holdings> {
+        self.mailbox(agent).holdings()
     }
 
     fn claim(&self, agent: &AgentName, lease: &Lease, filter: &Filter, take: Take<'_>) -> Result<Claim> {
