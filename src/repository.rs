@@ -37,6 +37,14 @@ pub fn first_remote(directory: &Path) -> Option<String> {
     remotes(&config).into_iter().next()
 }
 
+/// The directory and those above it, up to the root of its repository; it alone where there is none.
+#[must_use]
+pub fn directories(directory: &Path) -> Vec<PathBuf> {
+    let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+    let root = find(&directory).map_or_else(|| directory.clone(), |(work_tree, _)| work_tree);
+    directory.ancestors().take_while(|above| above.starts_with(&root)).map(Path::to_owned).collect()
+}
+
 /// The nearest directory upward with a `.git`, and the git directory that it names.
 fn find(directory: &Path) -> Option<(PathBuf, PathBuf)> {
     directory.ancestors().find_map(|work_tree| {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::{FolderTrust, Layer, TrustedProjects};
 use crate::edit::Format;
 use crate::env::Env;
 
@@ -25,6 +26,8 @@ pub struct Installation {
     pub home_variable: Option<String>,
     /// The file and keys that hold its hooks, by event.
     pub hooks: Place,
+    /// Keys at the root of that file beside which the harness refuses any other; any where nothing is said.
+    pub hooks_file_keys: Option<Vec<String>>,
     /// Whether each hook bears a name that the user may switch off.
     #[serde(default)]
     pub named_hooks: bool,
@@ -37,6 +40,13 @@ pub struct Installation {
     /// Settings by which its user switches hooks off.
     #[serde(default)]
     pub switches: Vec<Switch>,
+    /// Files beside the user's own that hold hooks and settings by the same keys, the stronger first.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
+    /// Where it is kept which projects' files are read; where nothing is said, every project's are.
+    pub trusted_projects: Option<TrustedProjects>,
+    /// Where it is kept in which folders it may work.
+    pub folder_trust: Option<FolderTrust>,
     /// A folder that is ours alone and has everything: the other vehicle.
     pub folder: Option<Folder>,
 }
@@ -105,6 +115,11 @@ pub struct Switch {
     pub place: Place,
     /// Its value that switches off, or an element of it.
     pub off: serde_json::Value,
+    /// Whether it counts in an administrator's file alone.
+    #[serde(default)]
+    pub administrator: bool,
+    /// A command of the harness that takes it out of the user's file.
+    pub mend: Option<String>,
 }
 
 /// A folder of ours.

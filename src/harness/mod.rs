@@ -1,13 +1,17 @@
 //! Harnesses: facts in `harnesses/<id>.toml`, read into a [`Manifest`]; what data cannot say is code.
 
 mod claude_code;
+mod folder_trust;
 mod gemini_cli;
 mod installation;
+mod layers;
 mod manifest;
 mod transcript;
 
+pub use folder_trust::{FolderTrust, Standing};
 pub use installation::{
     Folder, FolderApproval, FolderInstructions, Installation, Instructions, Place, Switch, Tools,
 };
+pub use layers::{Layer, LayerOwner, Settings, TrustedProjects};
 pub use manifest::{Event, Gives, Manifest, Proves, TimeoutUnit, TranscriptFacts};
 pub use transcript::Transcript;
