@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod codex;
 pub mod codex_trust;
+pub mod earlier;
 mod file;
 pub mod first_version;
 pub mod lock;

@@ -2,13 +2,13 @@
 //!
 //! One harness that is refused never stops the others. A stop from outside takes everything back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::plan::{self, Change};
 use super::receipt::Receipt;
 use super::wishes::{Ground, Maker, Vehicle};
-use super::{Error, PROGRAMS, Wish, apply, codex};
+use super::{Error, PROGRAMS, Wish, apply, codex, file};
 use crate::edit::{self, Format};
 use crate::env::Env;
 use crate::harness::Manifest;
@@ -64,13 +64,25 @@ pub fn is_here(manifest: &Manifest, env: &Env) -> bool {
 /// The vehicle that a harness gets unless the user chose one.
 #[must_use]
 pub fn vehicle(manifest: &Manifest, env: &Env) -> Vehicle {
-    let Some(folder) = manifest.install.folder.as_ref().filter(|folder| folder.is_default) else {
-        return Vehicle::Settings;
-    };
-    let is_too_old = folder.since.as_deref().is_some_and(|since| {
+    match &manifest.install.folder {
+        Some(folder) if folder.is_default && !is_too_old_for_folder(manifest, env) => Vehicle::Folder,
+        _ => Vehicle::Settings,
+    }
+}
+
+/// Whether the harness is known to be older than the first version that loads our folder.
+#[must_use]
+pub fn is_too_old_for_folder(manifest: &Manifest, env: &Env) -> bool {
+    let since = manifest.install.folder.as_ref().and_then(|folder| folder.since.as_deref());
+    since.is_some_and(|since| {
         manifest.install.version(env).is_some_and(|version| numbers(&version) < numbers(since))
-    });
-    if is_too_old { Vehicle::Settings } else { Vehicle::Folder }
+    })
+}
+
+/// Whether the second is a program as setup copies it from the first.
+#[must_use]
+pub fn is_copy(source: &Path, copy: &Path) -> bool {
+    file::is_program_like(source, copy)
 }
 
 fn numbers(version: &str) -> Vec<u64> {
