@@ -84,7 +84,11 @@ pub(super) enum Command {
     /// Take everything of ours out of the harnesses again
     Uninstall(PlanArguments),
     /// Check that mail can reach every harness here
-    Doctor,
+    Doctor {
+        /// Mend what is ours, then check
+        #[arg(long)]
+        fix: bool,
+    },
     /// Serve the mail to an MCP client, over standard input and output
     Mcp {
         /// Whose mail; else this machine's agent's

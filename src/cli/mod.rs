@@ -79,7 +79,7 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Channels => directory::channels(json, env),
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
-        Command::Doctor => doctor::doctor(json, env),
+        Command::Doctor { fix } => doctor::doctor(fix, json, env),
         Command::Mcp { agent, home } => mcp::mcp(agent, home, env),
         Command::Demo => demo::demo(env),
     }
@@ -121,16 +121,19 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     })
 }
 
+fn check_backend(config: &Config) -> anyhow::Result<()> {
+    let Some(backend) = config.remote() else { return Ok(()) };
+    Err(mistake(
+        format!(
+            "{} names a {backend}, which this version does not have",
+            config.home.join("config.json").display()
+        ),
+        "BACKCHANNEL_HOME=~/.backchannel-local bch init NAME",
+    ))
+}
+
 fn open_spool(config: &Config, env: &Env) -> anyhow::Result<LocalSpool> {
-    if let Some(backend) = config.remote() {
-        return Err(mistake(
-            format!(
-                "{} names a {backend}, which this version does not have",
-                config.home.join("config.json").display()
-            ),
-            "BACKCHANNEL_HOME=~/.backchannel-local bch init NAME",
-        ));
-    }
+    check_backend(config)?;
     Ok(LocalSpool::open(&config.home, env, config.settings()?.recent_minutes))
 }
 

@@ -80,6 +80,13 @@ impl UserHome {
         collect(self.path(), self.path(), &[".backchannel", ".local"], &mut found);
         found
     }
+
+    /// The same, with them.
+    fn snapshot_of_all(&self) -> Snapshot {
+        let mut found = Snapshot::new();
+        collect(self.path(), self.path(), &[], &mut found);
+        found
+    }
 }
 
 fn collect(root: &Path, directory: &Path, without: &[&str], found: &mut Snapshot) {
