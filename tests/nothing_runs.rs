@@ -3,18 +3,18 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::support::home::{BCH, HOOK, Home, marks};
+use crate::support::home::{BCH, HOOK, Home, marks, succeed};
 
 /// Runs a program of ours under strace, and returns the calls that start a process. A thread is a
 /// `clone` with `CLONE_THREAD` and does not count, nor does the first `execve`, of the program itself, nor the
 /// call in which it was killed, which strace cannot name.
-fn processes(home: &Home, program: &str, arguments: &[&str], stdin: Stdio) -> Vec<String> {
+fn processes(home: &Home, limit: &str, program: &str, arguments: &[&str], stdin: Stdio) -> Vec<String> {
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut command = home.command("strace");
     command
-        .args(["-f", "-qq", "-e", "trace=execve,execveat,fork,vfork,clone,clone3", "-o"])
+        .args(["-f", "-qq", "-s", "1000", "-e", "trace=execve,execveat,fork,vfork,clone,clone3", "-o"])
         .arg(trace.path());
-    command.args(["timeout", "--foreground", "-s", "KILL", "2"]).arg(program).args(arguments);
+    command.args(["timeout", "--foreground", "-s", "KILL", limit]).arg(program).args(arguments);
     command.env("PATH", "/usr/bin:/bin").env("BACKCHANNEL_AGENT", "bob").stdin(stdin).stdout(Stdio::null());
     marks(&mut command, "claude-code");
     command.stderr(Stdio::null()).status().unwrap();
@@ -56,7 +56,39 @@ fn w5_reading_hostile_mail_starts_no_process() {
         let target = home.path().join("spool/bob/new/00000001-0000-4000-8000-000000000000.json");
         fs::write(target, planted).unwrap();
         let stdin = fs::File::open(&file).unwrap().into();
-        assert_eq!(processes(&home, program, arguments, stdin), Vec::<String>::new(), "{arguments:?}");
+        assert_eq!(processes(&home, "2", program, arguments, stdin), Vec::<String>::new(), "{arguments:?}");
+    }
+    assert!(!home.work().join("PWNED").exists());
+}
+
+#[test]
+fn w5_doctor_starts_our_own_programs_alone_and_tells_them_nothing_of_the_mail() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing");
+        eprintln!("LEFT OUT: strace is missing, so nobody saw what doctor starts");
+        return;
+    }
+    let home = Home::with(&["bob", "alice"]);
+    let user = home.path().parent().unwrap().to_owned();
+    fs::create_dir(user.join(".claude")).unwrap();
+    succeed(&home.as_agent("bob", &["setup", "--yes"]));
+    let evil = "hi $(touch PWNED) `touch PWNED`; touch PWNED\n' \" | sh";
+    home.send("alice", "@bob", evil, &["--urgent", "--ref", evil]);
+    fs::write(home.path().join("spool/bob/new/$(touch PWNED).json"), evil).unwrap();
+    fs::write(home.path().join("hook.log"), evil).unwrap();
+    for arguments in [&["doctor"][..], &["doctor", "--fix"]] {
+        let started = processes(&home, "60", BCH, arguments, Stdio::null());
+        let started: Vec<_> = started.iter().filter(|line| line.contains("execve")).collect();
+        let bin = user.join(".local/share/backchannel/bin");
+        let words = [
+            format!(r#"["{0}/bch", "--version"]"#, bin.display()),
+            format!(r#"["{0}/bch-hook", "doctor", "doctor", "--home", "{0}"]"#, bin.display()),
+        ];
+        // Once to mend and once to look, where it mends.
+        assert_eq!(started.len(), words.len() * arguments.len(), "{started:?}");
+        for line in started {
+            assert!(words.iter().any(|words| line.contains(words)), "{line}");
+        }
     }
     assert!(!home.work().join("PWNED").exists());
 }
