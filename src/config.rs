@@ -70,7 +70,11 @@ impl Error {
             Self::Damaged { path, .. } => {
                 Some(format!("mv {0} {0}.damaged && bch init NAME", path.display()))
             }
-            Self::Read { .. } => None,
+            Self::Read { path, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                let home = path.parent().unwrap_or(path);
+                Some(format!("chmod u+rwX {} {}", home.display(), path.display()))
+            }
+            Self::Read { path, .. } => Some(format!("ls -l {}", path.display())),
         }
     }
 }

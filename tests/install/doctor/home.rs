@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{UserHome, doctor, finds, well};
+use super::{Diagnosis, UserHome, doctor, finds, well};
+use crate::support::home::Home;
 
 const SPOOL: &str = ".backchannel/spool/bob";
 const ID: &str = "00000001-0000-4000-8000-000000000000";
@@ -35,7 +37,7 @@ fn session(seen: Timestamp) -> Value {
     json!({"holder": holder, "until": (seen + SignedDuration::from_hours(2)).to_string()})
 }
 
-fn private(path: &std::path::Path, mode: u32) {
+fn private(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
@@ -47,6 +49,20 @@ fn doctor_finds_an_agent_without_a_record_or_with_a_damaged_one() {
     let home = well();
     home.write(".backchannel/config.json", "{");
     doctor(&home).expect("home", "config.json is damaged", "fail", "bch init NAME");
+}
+
+#[test]
+fn a_home_that_is_closed_to_its_owner_is_told_with_the_command_that_opens_it() {
+    let home = Home::unprivileged(&["bob"]);
+    private(&home.path(), 0);
+    let found = Diagnosis::of(&home.as_agent("bob", &["doctor", "--json"]));
+    private(&home.path(), 0o700);
+    private(&home.path().join("config.json"), 0);
+    found.expect("home", "Permission denied", "fail", "chmod u+rwX ");
+    let hint = found.bad[0]["hint"].as_str().unwrap();
+    assert!(Command::new("/bin/sh").args(["-c", hint]).status().unwrap().success());
+    let found = Diagnosis::of(&home.as_agent("bob", &["doctor", "--json"]));
+    assert!(!found.bad.iter().any(|check| check["check"] == "home"), "{:#?}", found.bad);
 }
 
 #[test]
@@ -113,7 +129,7 @@ fn claims_that_never_come_back_are_told_with_the_command_that_brings_them() {
     let found = doctor(&home);
     found.expect("claims", "no reader ever looks at", "warn", &format!("new/{ID}.json"));
     let hint = found.bad[0]["hint"].as_str().unwrap();
-    let shell = std::process::Command::new("/bin/sh").args(["-c", hint]).status().unwrap();
+    let shell = Command::new("/bin/sh").args(["-c", hint]).status().unwrap();
     assert!(shell.success() && doctor(&home).bad.is_empty());
     assert_eq!(doctor(&home).find("mail", "1 unread")["status"], "ok");
     let stray = format!("{SPOOL}/claimed/elsewhere");
