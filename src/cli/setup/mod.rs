@@ -1,0 +1,170 @@
+//! `setup` and `uninstall`: the plan shown, the question asked, the plan carried out, what came of it.
+
+mod ask;
+mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::args::{PlanArguments, SetupArguments, VehicleArgument};
+use super::mistake;
+use crate::config::Config;
+use crate::env::Env;
+use crate::harness::Manifest;
+use crate::install::lock::SetupLock;
+use crate::install::receipt::Receipt;
+use crate::install::setup::{self, Choice, Part};
+use crate::install::wishes::{self, Ground, Vehicle};
+use crate::install::{PROGRAMS, Wish, codex, first_version};
+pub(super) use ask::watch_for_signals;
+use ask::{is_at_a_terminal, proceed, trust_codex};
+use report::report;
+
+/// Everything that the commands on harnesses need.
+pub(super) struct Site {
+    pub(super) env: Env,
+    data: PathBuf,
+    home: PathBuf,
+    pub(super) receipt: Receipt,
+}
+
+impl Site {
+    pub(super) fn open(env: &Env) -> anyhow::Result<Self> {
+        let data = env.data_directory().ok_or_else(no_home)?;
+        let receipt = Receipt::load(&data)?;
+        let config = Config::load(env)?;
+        Ok(Self { env: env.clone(), data, home: std::path::absolute(&config.home)?, receipt })
+    }
+
+    pub(super) fn ground(&self, approve_tools: bool) -> Ground<'_> {
+        Ground { env: &self.env, programs: self.data.join("bin"), home: self.home.clone(), approve_tools }
+    }
+
+    /// Our two programs, as they lie beside the one that runs.
+    pub(super) fn programs(&self) -> anyhow::Result<Vec<Wish>> {
+        let own = self.env.program().context("could not find the running program")?;
+        let directory = own.parent().unwrap_or(Path::new("/")).to_owned();
+        let sources = ["bch", "bch-hook"].map(|name| directory.join(name));
+        if let Some(missing) = sources.iter().find(|source| !source.is_file()) {
+            return Err(mistake(format!("{} is missing", missing.display()), "cargo build --release"));
+        }
+        let mut wishes = wishes::programs(&self.data.join("bin"), &sources);
+        wishes.extend(first_version::units(PROGRAMS, &self.env.home().ok_or_else(no_home)?));
+        Ok(wishes)
+    }
+}
+
+fn no_home() -> anyhow::Error {
+    mistake("there is no home directory", "export HOME=/your/home")
+}
+
+pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow::Result<()> {
+    let _lock = lock(&arguments.plan, env)?;
+    let mut site = Site::open(env)?;
+    let only = only(&arguments.plan)?;
+    if let Some(manifest) = only.iter().flatten().find(|manifest| !setup::is_here(manifest, env)) {
+        return Err(mistake(
+            format!("{} is not here: neither its directory nor its program", manifest.title),
+            format!("npm install -g {}", manifest.install.package),
+        ));
+    }
+    if arguments.trust_hooks && !is_at_a_terminal() {
+        return Err(mistake(
+            "could not trust hooks: nobody is at a terminal, and an agent must not do it for its user",
+            "codex   # then /hooks",
+        ));
+    }
+    let vehicle = arguments.vehicle.map(|vehicle| match vehicle {
+        VehicleArgument::Folder => Vehicle::Folder,
+        VehicleArgument::Settings => Vehicle::Settings,
+    });
+    let choice = Choice { only: arguments.plan.only.clone(), vehicle, identities: Vec::new() };
+    let ground = site.ground(arguments.approve_tools);
+    let mut parts = setup::plan_setup(&ground, &choice, site.programs()?, &site.receipt);
+    if parts.len() == 1 {
+        return Err(mistake("there is no harness here", "bch setup --only claude-code,codex,gemini-cli"));
+    }
+    for manifest in Manifest::all().iter().filter(|manifest| parts.iter().any(|part| part.id == manifest.id))
+    {
+        for (name, value) in manifest.install.variables(env) {
+            site.receipt.remember_variable(&name, &value);
+        }
+    }
+    let go = proceed(&mut parts, &arguments.plan, json, ("setup", "Set these up?"))?;
+    if go {
+        carry_out(&mut parts, &mut site.receipt)?;
+        if parts.iter().any(|part| part.id == "codex" && part.is_done) {
+            trust_codex(arguments, json, &site)?;
+        }
+    }
+    report(&parts, arguments.plan.dry_run, json, |id| steps(id, &site))
+}
+
+pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> anyhow::Result<()> {
+    let _lock = lock(arguments, env)?;
+    let mut site = Site::open(env)?;
+    // Files that a variable moved at setup are still there when it is not set any more.
+    site.env = site.env.with(site.receipt.environment());
+    only(arguments)?;
+    let choice = Choice { only: arguments.only.clone(), ..Choice::default() };
+    let programs = site.programs().unwrap_or_default();
+    let records = site.receipt.records().iter().filter(|record| record.owner == PROGRAMS);
+    let made: Vec<_> = records.flat_map(|record| record.directories.clone()).collect();
+    let mut parts = setup::plan_uninstall(&site.ground(true), &choice, &programs, &site.receipt);
+    if proceed(&mut parts, arguments, json, ("uninstall", "Take these out?"))? {
+        carry_out(&mut parts, &mut site.receipt)?;
+        if site.receipt.records().is_empty() {
+            // They held the programs and the receipt; what else is in one keeps it.
+            for directory in [site.data.join("originals"), site.data.join("bin"), site.data.clone()] {
+                let _ = fs::remove_dir(directory);
+            }
+            for directory in made.iter().rev() {
+                let _ = fs::remove_dir(directory);
+            }
+        }
+    }
+    report(&parts, arguments.dry_run, json, |_| Vec::new())
+}
+
+/// The lock under which a plan is made and carried out.
+fn lock(arguments: &PlanArguments, env: &Env) -> anyhow::Result<Option<SetupLock>> {
+    let home = env.home().filter(|_| !arguments.dry_run);
+    Ok(home.map(|home| SetupLock::take(&home)).transpose()?)
+}
+
+/// The harnesses that `--only` names.
+fn only(arguments: &PlanArguments) -> anyhow::Result<Option<Vec<Manifest>>> {
+    let named = arguments.only.as_ref().map(|ids| ids.iter().map(|id| known(id)).collect());
+    named.transpose()
+}
+
+fn known(id: &str) -> anyhow::Result<Manifest> {
+    Manifest::find(id).ok_or_else(|| {
+        let ids: Vec<_> = Manifest::all().into_iter().map(|manifest| manifest.id).collect();
+        mistake(format!("there is no harness `{id}`"), format!("bch setup --only {}", ids.join(",")))
+    })
+}
+
+fn carry_out(parts: &mut [Part], receipt: &mut Receipt) -> anyhow::Result<()> {
+    let stop = watch_for_signals()?;
+    Ok(setup::carry_out(parts, receipt, &stop)?)
+}
+
+/// What a person has to do yet.
+fn steps(id: &str, site: &Site) -> Vec<String> {
+    let mut steps = Vec::new();
+    let is_trusted =
+        || Manifest::find("codex").is_some_and(|manifest| codex::is_trusted(&manifest, &site.env));
+    if id == "codex" && !is_trusted() {
+        steps.push(
+            "run `codex`, then `/hooks`, and trust the hooks of backchannel: until then Codex skips them"
+                .into(),
+        );
+    }
+    if id == PROGRAMS && Config::load(&site.env).is_ok_and(|config| config.agent().is_err()) {
+        steps.push("name this machine's agent: bch init NAME".into());
+    }
+    steps
+}

@@ -1,0 +1,135 @@
+//! What came of `setup` and `uninstall`, for people and as JSON.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::{Silent, output};
+use crate::harness::Manifest;
+use crate::install::plan::Change;
+use crate::install::setup::Part;
+use crate::install::{Error, PROGRAMS};
+
+#[derive(Serialize)]
+struct Report {
+    harnesses: Vec<HarnessReport>,
+}
+
+#[derive(Serialize)]
+struct HarnessReport {
+    id: String,
+    result: &'static str,
+    files: Vec<FileReport>,
+    steps: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct FileReport {
+    path: PathBuf,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+pub(super) fn report(
+    parts: &[Part],
+    is_dry: bool,
+    json: bool,
+    steps: impl Fn(&str) -> Vec<String>,
+) -> anyhow::Result<()> {
+    let refused = parts.iter().filter(|part| part.changes.is_err()).count();
+    if json {
+        let mut harnesses: Vec<_> = parts.iter().map(|part| harness_report(part, steps(&part.id))).collect();
+        for manifest in Manifest::all() {
+            if !parts.iter().any(|part| part.id == manifest.id) {
+                let absent =
+                    HarnessReport { id: manifest.id, result: "absent", files: Vec::new(), steps: Vec::new() };
+                harnesses.push(absent);
+            }
+        }
+        output::print_json(&Report { harnesses })?;
+    } else if !is_dry {
+        output::print(&plain_report(parts, steps))?;
+    }
+    for part in parts {
+        if let Err(error) = &part.changes {
+            output::remark("error", &format!("{}: {error}", part.title));
+            if let Some(hint) = error.hint() {
+                output::remark("hint", &hint);
+            }
+        }
+    }
+    if refused > 0 { Err(Silent.into()) } else { Ok(()) }
+}
+
+fn harness_report(part: &Part, steps: Vec<String>) -> HarnessReport {
+    let (result, files) = match &part.changes {
+        Ok(changes) => {
+            let result = if part.has_changes() { "changed" } else { "unchanged" };
+            (result, changes.iter().map(file_report).collect())
+        }
+        Err(error) => ("refused", vec![refusal_report(error)]),
+    };
+    HarnessReport { id: part.id.clone(), result, files, steps }
+}
+
+fn file_report(change: &Change) -> FileReport {
+    let action = match (&change.before, &change.after) {
+        _ if change.kept.is_some() => "kept",
+        _ if change.is_nothing() => "unchanged",
+        (None, _) => "made",
+        (_, None) => "removed",
+        _ => "changed",
+    };
+    let reason = change.kept.map(str::to_owned);
+    FileReport { path: change.path.clone(), action, line: None, column: None, reason }
+}
+
+fn refusal_report(error: &Error) -> FileReport {
+    let (path, line, column) = match error {
+        Error::Refused { path, refusal } => (path.clone(), Some(refusal.line), Some(refusal.column)),
+        Error::Io { path, .. }
+        | Error::NotOurs { path }
+        | Error::Changed { path }
+        | Error::Held { path }
+        | Error::NoFile { path } => (path.clone(), None, None),
+        Error::Receipt { path, .. } => (path.clone(), None, None),
+        Error::Stopped | Error::Busy => (PathBuf::new(), None, None),
+    };
+    FileReport { path, action: "refused", line, column, reason: Some(error.to_string()) }
+}
+
+fn plain_report(parts: &[Part], steps: impl Fn(&str) -> Vec<String>) -> String {
+    let mut text = String::new();
+    for part in parts.iter().filter(|part| part.id != PROGRAMS && part.changes.is_ok()) {
+        let word = match (part.has_changes(), part.is_done) {
+            (true, true) => "done",
+            (true, false) => "left as it is",
+            (false, _) => "nothing to do",
+        };
+        text.push_str(&format!("{}: {word}\n", part.title));
+        for change in part.changes.iter().flatten() {
+            if let Some(kept) = change.kept {
+                text.push_str(&format!("  kept {}: {kept}\n", change.path.display()));
+            } else if !change.is_nothing() && part.is_done {
+                text.push_str(&format!("  {} {}\n", file_report(change).action, change.path.display()));
+            }
+        }
+    }
+    let steps: Vec<_> =
+        parts.iter().filter(|part| part.changes.is_ok()).flat_map(|part| steps(&part.id)).collect();
+    if !steps.is_empty() {
+        text.push_str("\nWhat is left to you:\n");
+        for (number, step) in steps.iter().enumerate() {
+            text.push_str(&format!("  {}. {step}\n", number + 1));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("nothing of backchannel is here\n");
+    }
+    text
+}
