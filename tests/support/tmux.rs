@@ -81,9 +81,29 @@ impl Tmux {
         succeeded(output, "read the screen").trim_end().to_owned()
     }
 
+    /// The same with its colours, as escape sequences.
+    pub fn screen_with_colours(&self) -> String {
+        let output = self.command().args(["capture-pane", "-p", "-e"]).output();
+        succeeded(output, "read the screen").trim_end().to_owned()
+    }
+
     /// Whether the program has ended.
     pub fn has_ended(&self) -> bool {
-        let output = self.command().args(["display-message", "-p", "#{pane_dead}"]).output();
+        self.is_set("#{pane_dead}")
+    }
+
+    /// Whether the cursor is to be seen.
+    pub fn shows_cursor(&self) -> bool {
+        self.is_set("#{cursor_flag}")
+    }
+
+    /// Closes the terminal under its program, as a user closes a window.
+    pub fn close(&self) {
+        succeeded(self.command().arg("kill-server").output(), "close the terminal");
+    }
+
+    fn is_set(&self, flag: &str) -> bool {
+        let output = self.command().args(["display-message", "-p", flag]).output();
         succeeded(output, "ask for the program's state").trim() == "1"
     }
 
