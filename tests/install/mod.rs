@@ -7,6 +7,7 @@ mod edits;
 mod first_version;
 mod locks;
 mod moved;
+mod questions;
 mod refusals;
 mod sequences;
 mod versions;

@@ -1,65 +1,133 @@
 //! What a person at the terminal is asked: which harnesses, whether to go on, whether Codex is to trust us.
+//!
+//! A question changes nothing. However it ends, the terminal is as it was.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
+use dialoguer::console::Term;
 use dialoguer::theme::ColorfulTheme;
 
 use super::{Site, no_home};
-use crate::cli::args::{PlanArguments, SetupArguments};
+use crate::cli::args::PlanArguments;
 use crate::cli::{mistake, output};
 use crate::harness::Manifest;
 use crate::install::plan::Change;
 use crate::install::setup::Part;
-use crate::install::{PROGRAMS, codex, codex_trust};
+use crate::install::{self, PROGRAMS, codex, codex_trust};
 
-/// Shows the plan, and asks where somebody is there to answer; whether it is to be carried out.
-pub(super) fn proceed(
-    parts: &mut Vec<Part>,
-    arguments: &PlanArguments,
-    json: bool,
-    (word, question): (&str, &str),
-) -> anyhow::Result<bool> {
-    let has_changes = parts.iter().any(Part::has_changes);
-    if arguments.dry_run {
-        if !json {
-            output::print(&diffs(parts))?;
-        }
-        return Ok(false);
-    }
-    if !has_changes || arguments.yes {
-        return Ok(true);
-    }
-    if json || !is_at_a_terminal() {
-        return Err(mistake(
-            "nothing was changed: nobody is here to ask",
-            format!("bch {word} --yes   # or look first: bch {word} --dry-run"),
-        ));
-    }
-    output::print(&diffs(parts))?;
-    pick(parts, question)
+/// The questions of one command.
+pub(super) struct Questions<'a> {
+    /// The command's name.
+    pub(super) word: &'static str,
+    /// Whether to go on.
+    pub(super) confirmation: &'static str,
+    pub(super) arguments: &'a PlanArguments,
+    pub(super) json: bool,
+    pub(super) stop: &'a AtomicBool,
 }
 
-/// The pick list and the confirmation.
-fn pick(parts: &mut Vec<Part>, question: &str) -> anyhow::Result<bool> {
-    let harnesses: Vec<_> = parts.iter().filter(|part| part.id != PROGRAMS && part.has_changes()).collect();
-    let lines: Vec<_> = harnesses.iter().map(|part| format!("{}: {}", part.title, summary(part))).collect();
-    let ids: Vec<_> = harnesses.iter().map(|part| part.id.clone()).collect();
-    let theme = ColorfulTheme::default();
-    let picked = dialoguer::MultiSelect::with_theme(&theme)
-        .with_prompt("Harnesses (space to choose, enter to go on)")
-        .items(&lines)
-        .defaults(&vec![true; lines.len()])
-        .interact_opt()
-        .context("could not ask")?;
-    let Some(picked) = picked else { return Ok(false) };
-    let is_left =
-        |part: &Part| ids.iter().position(|id| *id == part.id).is_some_and(|at| !picked.contains(&at));
-    parts.retain(|part| !is_left(part));
-    let answer = dialoguer::Confirm::with_theme(&theme).with_prompt(question).default(true).interact_opt();
-    Ok(answer.context("could not ask")? == Some(true))
+impl Questions<'_> {
+    /// Shows the plan, and asks where somebody is there to answer; whether it is to be carried out.
+    pub(super) fn proceed(&self, parts: &mut Vec<Part>) -> anyhow::Result<bool> {
+        let has_changes = parts.iter().any(Part::has_changes);
+        if self.arguments.dry_run {
+            if !self.json {
+                output::print(&diffs(parts))?;
+            }
+            return Ok(false);
+        }
+        if !has_changes || self.arguments.yes {
+            return Ok(true);
+        }
+        if self.json || !is_at_a_terminal() {
+            return Err(mistake(
+                "nothing was changed: nobody is here to ask",
+                format!("bch {0} --yes   # or look first: bch {0} --dry-run", self.word),
+            ));
+        }
+        output::print(&diffs(parts))?;
+        let go = self.pick(parts)? && self.confirm(self.confirmation, true)?;
+        if !go {
+            output::print("nothing was changed\n")?;
+        }
+        Ok(go)
+    }
+
+    /// The pick list; whether anything is left to be done.
+    fn pick(&self, parts: &mut Vec<Part>) -> anyhow::Result<bool> {
+        let harnesses: Vec<_> =
+            parts.iter().filter(|part| part.id != PROGRAMS && part.has_changes()).collect();
+        if harnesses.is_empty() {
+            return Ok(true);
+        }
+        let lines: Vec<_> =
+            harnesses.iter().map(|part| format!("{}: {}", part.title, summary(part))).collect();
+        let ids: Vec<_> = harnesses.iter().map(|part| part.id.clone()).collect();
+        let picked = self.ask(|| {
+            dialoguer::MultiSelect::with_theme(&ColorfulTheme::default())
+                .with_prompt("Harnesses (space to choose, enter to go on)")
+                .items(&lines)
+                .defaults(&vec![true; lines.len()])
+                .interact_opt()
+        })?;
+        let picked = picked.unwrap_or_default();
+        let is_left =
+            |part: &Part| ids.iter().position(|id| *id == part.id).is_some_and(|at| !picked.contains(&at));
+        parts.retain(|part| !is_left(part));
+        Ok(!picked.is_empty())
+    }
+
+    fn confirm(&self, question: &str, default: bool) -> anyhow::Result<bool> {
+        let answer = self.ask(|| {
+            dialoguer::Confirm::with_theme(&ColorfulTheme::default())
+                .with_prompt(question)
+                .default(default)
+                .interact_opt()
+        })?;
+        Ok(answer == Some(true))
+    }
+
+    /// Asks one question; `None` for Escape. It needs [`watch_for_signals`]: a signal that ended the process
+    /// here would leave the terminal without a cursor, and without echo.
+    fn ask<T>(&self, question: impl FnOnce() -> dialoguer::Result<Option<T>>) -> anyhow::Result<Option<T>> {
+        let answer = if self.is_stopped() { Ok(None) } else { question() };
+        if answer.is_err() {
+            // The question gives the modes back, but neither the cursor nor its line.
+            let terminal = Term::stderr();
+            let _ = terminal.clear_line().and_then(|()| terminal.show_cursor());
+        }
+        // A signal between two keys is seen at the next one: Ctrl-C is a key itself.
+        if self.is_stopped() {
+            return Err(install::Error::Stopped.into());
+        }
+        answer.context("could not ask")
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Records the user's trust in our hooks with Codex, where the person at the terminal wants that.
+    pub(super) fn trust_codex(&self, is_wanted: bool, site: &Site) -> anyhow::Result<()> {
+        let Some(manifest) = Manifest::find("codex") else { return Ok(()) };
+        let Some(program) = site.env.find_program(&manifest.install.program) else { return Ok(()) };
+        if self.json || !is_at_a_terminal() || codex::is_trusted(&manifest, &site.env) {
+            return Ok(());
+        }
+        let question = "Codex runs a hook only if you trust it. Trust the hooks of backchannel now?";
+        if !is_wanted && (self.arguments.yes || !self.confirm(question, false)?) {
+            return Ok(());
+        }
+        let ground = site.ground(false);
+        let lines: Vec<_> =
+            manifest.events.iter().map(|event| ground.hook_line(&manifest, event, None)).collect();
+        let home = site.env.home().ok_or_else(no_home)?;
+        codex_trust::trust(&program, &home, &lines).context("could not trust the hooks")?;
+        Ok(())
+    }
 }
 
 /// In one line, what changes.
@@ -88,30 +156,4 @@ pub(in crate::cli) fn watch_for_signals() -> anyhow::Result<Arc<AtomicBool>> {
 
 pub(super) fn is_at_a_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// Records the user's trust in our hooks with Codex, where the person at the terminal wants that.
-pub(super) fn trust_codex(arguments: &SetupArguments, json: bool, site: &Site) -> anyhow::Result<()> {
-    let Some(manifest) = Manifest::find("codex") else { return Ok(()) };
-    let Some(program) = site.env.find_program(&manifest.install.program) else { return Ok(()) };
-    if json || !is_at_a_terminal() || codex::is_trusted(&manifest, &site.env) {
-        return Ok(());
-    }
-    let question = "Codex runs a hook only if you trust it. Trust the hooks of backchannel now?";
-    let is_wanted = arguments.trust_hooks
-        || !arguments.plan.yes
-            && dialoguer::Confirm::with_theme(&ColorfulTheme::default())
-                .with_prompt(question)
-                .default(false)
-                .interact_opt()
-                .context("could not ask")?
-                == Some(true);
-    if is_wanted {
-        let ground = site.ground(false);
-        let lines: Vec<_> =
-            manifest.events.iter().map(|event| ground.hook_line(&manifest, event, None)).collect();
-        let home = site.env.home().ok_or_else(no_home)?;
-        codex_trust::trust(&program, &home, &lines).context("could not trust the hooks")?;
-    }
-    Ok(())
 }

@@ -15,11 +15,11 @@ use crate::env::Env;
 use crate::harness::Manifest;
 use crate::install::lock::SetupLock;
 use crate::install::receipt::Receipt;
-use crate::install::setup::{self, Choice, Part};
+use crate::install::setup::{self, Choice};
 use crate::install::wishes::{self, Ground, Vehicle};
-use crate::install::{PROGRAMS, Wish, codex, first_version};
+use crate::install::{Error, PROGRAMS, Wish, codex, first_version};
 pub(super) use ask::watch_for_signals;
-use ask::{is_at_a_terminal, proceed, trust_codex};
+use ask::{Questions, is_at_a_terminal};
 use report::report;
 
 /// Everything that the commands on harnesses need.
@@ -62,6 +62,8 @@ fn no_home() -> anyhow::Error {
 
 pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let _lock = lock(&arguments.plan, env)?;
+    // After the lock: while it is waited for, a signal ends the process.
+    let stop = watch_for_signals()?;
     let mut site = Site::open(env)?;
     let only = only(&arguments.plan)?;
     if let Some(manifest) = only.iter().flatten().find(|manifest| !setup::is_here(manifest, env)) {
@@ -92,18 +94,25 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
             site.receipt.remember_variable(&name, &value);
         }
     }
-    let go = proceed(&mut parts, &arguments.plan, json, ("setup", "Set these up?"))?;
+    let (word, confirmation) = ("setup", "Set these up?");
+    let questions = Questions { word, confirmation, arguments: &arguments.plan, json, stop: &stop };
+    let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
+    let mut trusted = Ok(());
     if go {
-        carry_out(&mut parts, &mut site.receipt)?;
+        setup::carry_out(&mut parts, &mut site.receipt, &stop)
+            .map_err(|error| stopped(error.into(), word))?;
         if parts.iter().any(|part| part.id == "codex" && part.is_done) {
-            trust_codex(arguments, json, &site)?;
+            trusted = questions.trust_codex(arguments.trust_hooks, &site);
         }
     }
-    report(&parts, arguments.plan.dry_run, json, |id| steps(id, &site))
+    // Whatever came of the trust, what was done is told.
+    let reported = report(&parts, !go, json, |id| steps(id, &site));
+    trusted.map_err(without_trust).and(reported)
 }
 
 pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let _lock = lock(arguments, env)?;
+    let stop = watch_for_signals()?;
     let mut site = Site::open(env)?;
     // Files that a variable moved at setup are still there when it is not set any more.
     site.env = site.env.with(site.receipt.environment());
@@ -113,8 +122,17 @@ pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> any
     let records = site.receipt.records().iter().filter(|record| record.owner == PROGRAMS);
     let made: Vec<_> = records.flat_map(|record| record.directories.clone()).collect();
     let mut parts = setup::plan_uninstall(&site.ground(true), &choice, &programs, &site.receipt);
-    if proceed(&mut parts, arguments, json, ("uninstall", "Take these out?"))? {
-        carry_out(&mut parts, &mut site.receipt)?;
+    let (word, confirmation) = ("uninstall", "Take these out?");
+    let count = parts.len();
+    let questions = Questions { word, confirmation, arguments, json, stop: &stop };
+    let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
+    if go {
+        if parts.len() < count {
+            // A harness that was not picked still starts them.
+            parts.retain(|part| part.id != PROGRAMS);
+        }
+        setup::carry_out(&mut parts, &mut site.receipt, &stop)
+            .map_err(|error| stopped(error.into(), word))?;
         if site.receipt.records().is_empty() {
             // They held the programs and the receipt; what else is in one keeps it.
             for directory in [site.data.join("originals"), site.data.join("bin"), site.data.clone()] {
@@ -125,7 +143,7 @@ pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> any
             }
         }
     }
-    report(&parts, arguments.dry_run, json, |_| Vec::new())
+    report(&parts, !go, json, |_| Vec::new())
 }
 
 /// The lock under which a plan is made and carried out.
@@ -147,9 +165,23 @@ fn known(id: &str) -> anyhow::Result<Manifest> {
     })
 }
 
-fn carry_out(parts: &mut [Part], receipt: &mut Receipt) -> anyhow::Result<()> {
-    let stop = watch_for_signals()?;
-    Ok(setup::carry_out(parts, receipt, &stop)?)
+fn is_stop(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Stopped))
+}
+
+/// A stop, with the command to begin again. Its exit status is 1, as of all that the user can mend by a second
+/// run: 130 would say that a signal ended the process, and it ended by itself, with everything taken back.
+fn stopped(error: anyhow::Error, word: &str) -> anyhow::Error {
+    if is_stop(&error) { mistake(error.to_string(), format!("bch {word}")) } else { error }
+}
+
+/// The same at the question of trust: by then the files are written.
+fn without_trust(error: anyhow::Error) -> anyhow::Error {
+    if is_stop(&error) {
+        mistake("stopped at the question of trust; what is set up stays", "codex   # then /hooks")
+    } else {
+        error
+    }
 }
 
 /// What a person has to do yet.

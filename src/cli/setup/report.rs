@@ -37,7 +37,7 @@ struct FileReport {
 
 pub(super) fn report(
     parts: &[Part],
-    is_dry: bool,
+    is_only_shown: bool,
     json: bool,
     steps: impl Fn(&str) -> Vec<String>,
 ) -> anyhow::Result<()> {
@@ -52,7 +52,7 @@ pub(super) fn report(
             }
         }
         output::print_json(&Report { harnesses })?;
-    } else if !is_dry {
+    } else if !is_only_shown {
         output::print(&plain_report(parts, steps))?;
     }
     for part in parts {
