@@ -77,12 +77,13 @@ pub fn take_back(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
         if undone.is_err() && file::find(&change.real).is_ok_and(|found| found.bytes == change.after) {
             return;
         }
-        if change.before.is_none() {
-            // One that is left empty is taken away by the next uninstall.
-            let _ = file::remove_directories(&change.directories);
-        }
     }
     *receipt = before;
     // What the receipt says too much is told apart by the files' fingerprints.
     let _ = receipt.save();
+    // Only now: the first receipt lies in a directory that was made for the programs.
+    for change in changes.iter().rev().filter(|change| change.before.is_none()) {
+        // One that is left empty is taken away by the next uninstall.
+        let _ = file::remove_directories(&change.directories);
+    }
 }
