@@ -36,9 +36,7 @@ pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Re
     for change in changes.iter().filter(|change| change.record.is_none() && change.kept.is_none()) {
         receipt.set(&change.real, None);
     }
-    receipt.save()?;
-    receipt.sweep();
-    Ok(())
+    receipt.save()
 }
 
 fn make(change: &Change) -> Result<(), Error> {

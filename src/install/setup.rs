@@ -229,6 +229,8 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
             break;
         }
     }
+    // Not after each part: what is taken back needs its originals again.
+    receipt.sweep();
     Ok(())
 }
 
