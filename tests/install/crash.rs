@@ -1,11 +1,13 @@
 //! Setup and uninstall, killed at each call that changes something, and with each of them refused: every file
-//! of the user's is whole, old or new, and the next setup and uninstall end right.
+//! of the user's is whole, old or new, and the next setup and uninstall end right. Stopped by Ctrl-C at any of
+//! them, they take everything back.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
 use super::{Snapshot, UserHome, assert_same};
+use crate::support::is_left_out;
 
 const CALLS: [&str; 9] =
     ["rename", "unlink", "unlinkat", "mkdir", "rmdir", "openat", "write", "fsync", "fchmod"];
@@ -39,7 +41,7 @@ fn strike(home: &UserHome, words: &[&str], call: &str, fault: &str, number: usiz
     command.args(["-e", &format!("inject={call}:{fault}:when={number}")]);
     let output = command.arg(ours.get_program()).args(ours.get_args()).output().unwrap();
     let text = fs::read_to_string(trace.path()).unwrap();
-    let was_struck = text.contains("(INJECTED)") || text.contains("killed by SIGKILL");
+    let was_struck = ["(INJECTED)", "killed by SIGKILL", "--- SIGINT"].iter().any(|mark| text.contains(mark));
     was_struck.then_some(output)
 }
 
@@ -58,10 +60,13 @@ fn is_whole(home: &UserHome, before: &Snapshot, after: &Snapshot, place: &str) {
     }
 }
 
+fn is_strace_missing() -> bool {
+    let version = Command::new("strace").arg("-V").output();
+    is_left_out(version.map(drop).map_err(|_| "strace is missing, so setup was struck by nothing".into()))
+}
+
 fn every_call(vehicle: &str, fault: &str) {
-    if Command::new("strace").arg("-V").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "strace is missing");
-        eprintln!("LEFT OUT: strace is missing, so setup was struck by nothing");
+    if is_strace_missing() {
         return;
     }
     let home = home();
@@ -117,4 +122,52 @@ fn setup_on_a_full_disk_leaves_every_file_whole() {
 #[test]
 fn setup_on_a_failing_disk_leaves_every_file_whole() {
     every_call("settings", "error=EIO");
+}
+
+/// Sends Ctrl-C's signal at each of these calls of a command: either everything is as it was and it says so, or
+/// the signal came too late and the command is done. Returns how often each happened.
+fn stop_at_every_call(home: &UserHome, word: &str, opposite: &str) -> (usize, usize) {
+    let before = home.everything();
+    let (mut stopped, mut done) = (0, 0);
+    // One of them or more for each file: setup looks for the signal between two files.
+    for call in ["rename", "unlink", "rmdir"] {
+        for number in 1.. {
+            let place = format!("{word}: SIGINT at {call} {number}");
+            let output = strike(home, &[word], call, "signal=SIGINT", number);
+            if output.as_ref().is_none_or(|output| output.status.success()) {
+                done += usize::from(output.is_some());
+                assert_ne!(home.everything(), before, "{place}");
+                assert!(home.run(&[opposite]).0, "{place}");
+            } else if let Some(output) = &output {
+                stopped += 1;
+                assert_eq!(output.status.code(), Some(1), "{place}");
+                let error = String::from_utf8_lossy(&output.stderr);
+                let wanted = format!("error: stopped; everything is as it was\nhint: bch {word}\n");
+                assert_eq!(error, wanted, "{place}");
+            }
+            assert_same(&home.everything(), &before, &place);
+            // There are fewer such calls.
+            if output.is_none() {
+                break;
+            }
+        }
+    }
+    (stopped, done)
+}
+
+#[test]
+fn ctrl_c_while_files_are_written_takes_everything_back() {
+    if is_strace_missing() {
+        return;
+    }
+    let home = home();
+    let before = home.everything();
+    for (word, opposite) in [("setup", "uninstall"), ("uninstall", "setup")] {
+        let (stopped, done) = stop_at_every_call(&home, word, opposite);
+        println!("{word}: stopped at {stopped} calls, too late at {done}");
+        // Setup and uninstall write a dozen files each.
+        assert!(stopped > 20, "{word}: {stopped}");
+        assert!(home.run(&[word]).0);
+    }
+    assert_same(&home.everything(), &before, "after all");
 }

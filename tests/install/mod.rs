@@ -75,6 +75,13 @@ impl UserHome {
         (output.status.success(), report.unwrap_or_else(|_| panic!("{arguments:?}: {error}")))
     }
 
+    /// Everything in the home but our programs, which are large.
+    fn everything(&self) -> Snapshot {
+        let mut found = Snapshot::new();
+        collect(self.path(), self.path(), &[".local/share/backchannel/bin"], &mut found);
+        found
+    }
+
     /// What is in the home, without the mail, our programs and our receipt.
     fn snapshot(&self) -> Snapshot {
         let mut found = Snapshot::new();

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Snapshot, UserHome, assert_same, collect, result};
+use super::{Snapshot, UserHome, assert_same, result};
 use crate::support::home::BCH;
 use crate::support::is_left_out;
 use crate::support::tmux::Tmux;
@@ -146,13 +146,6 @@ fn home() -> UserHome {
     home
 }
 
-/// Everything, the receipt too, but the programs.
-fn everything(home: &UserHome) -> Snapshot {
-    let mut found = Snapshot::new();
-    collect(home.path(), home.path(), &[".local/share/backchannel/bin"], &mut found);
-    found
-}
-
 /// Ends both questions of a command in each of these ways: nothing is changed by that.
 fn ends_without_a_change(home: &UserHome, word: &str, confirmation: &str) {
     let declined = |key| (Ending::Key(key), false);
@@ -160,14 +153,14 @@ fn ends_without_a_change(home: &UserHome, word: &str, confirmation: &str) {
         STOPS.map(|ending| (ending, true)).into_iter().chain([declined("Escape")]).collect();
     let pick = endings.iter().copied().chain([declined("q")]).map(|ending| (PICK, ending));
     let confirm = endings.iter().copied().chain([declined("n")]).map(|ending| (confirmation, ending));
-    let before = everything(home);
+    let before = home.everything();
     for (question, (ending, is_stop)) in pick.chain(confirm) {
         let place = format!("{word}: {ending:?} at {question:?}");
         let dialogue = Dialogue::start(home, &[word]);
         dialogue.reach(question);
         dialogue.end(ending);
         assert_eq!(dialogue.status(), i32::from(is_stop), "{place}");
-        assert_same(&everything(home), &before, &place);
+        assert_same(&home.everything(), &before, &place);
         if let Ending::TerminalClosed = ending {
             continue;
         }
@@ -290,14 +283,14 @@ fn nothing_is_changed_where_every_harness_is_deselected() {
         return;
     }
     let home = home();
-    let before = everything(&home);
+    let before = home.everything();
     let dialogue = Dialogue::start(&home, &["setup"]);
     dialogue.reach(PICK);
     dialogue.terminal.send_key("a");
     dialogue.terminal.send_key("Enter");
     assert_eq!(dialogue.status(), 0);
     assert_eq!(dialogue.last_lines("none").last().unwrap(), "nothing was changed");
-    assert_same(&everything(&home), &before, "none");
+    assert_same(&home.everything(), &before, "none");
 }
 
 #[test]
