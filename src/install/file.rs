@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Error, OnPath};
+use super::{Error, OnPath, cause};
 
 /// Links that are followed from one path.
 const MOST_LINKS: usize = 40;
@@ -107,7 +107,7 @@ pub(super) fn missing_directories(path: &Path) -> Vec<PathBuf> {
 /// before it is moved into place.
 pub(super) fn write(real: &Path, before: Option<&[u8]>, after: &[u8], mode: u32) -> Result<(), Error> {
     let directory = real.parent().unwrap_or(real);
-    crate::spool::local::files::make_directory(directory).map_err(io::Error::other).on("make", directory)?;
+    crate::spool::local::files::make_directory(directory).map_err(cause).on("make", directory)?;
     let beside = temporary(real);
     let written = write_beside(&beside, real, after, mode).and_then(|()| {
         check_unchanged(real, before)?;
@@ -159,21 +159,21 @@ fn temporary(real: &Path) -> PathBuf {
     real.with_file_name(format!(".{name}.bch-{}.tmp", uuid::Uuid::new_v4().as_simple()))
 }
 
+/// An error names the file that is to be written: nobody knows the name of the one beside it.
 fn write_beside(beside: &Path, real: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let mut file =
-        File::options().write(true).create_new(true).mode(0o600).open(beside).on("write", beside)?;
-    file.write_all(bytes).on("write", beside)?;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(beside).on("write", real)?;
+    file.write_all(bytes).on("write", real)?;
     if let Ok(metadata) = fs::metadata(real) {
         let owner = (metadata.uid(), metadata.gid());
-        let ours = file.metadata().on("read", beside)?;
+        let ours = file.metadata().on("write", real)?;
         if owner != (ours.uid(), ours.gid()) {
             // Only root may give a file away; anybody else keeps the file as their own.
             let (uid, gid) = (rustix::fs::Uid::from_raw(owner.0), rustix::fs::Gid::from_raw(owner.1));
             let _ = rustix::fs::fchown(&file, Some(uid), Some(gid));
         }
     }
-    file.set_permissions(fs::Permissions::from_mode(mode)).on("write", beside)?;
-    file.sync_all().on("write", beside)
+    file.set_permissions(fs::Permissions::from_mode(mode)).on("write", real)?;
+    file.sync_all().on("write", real)
 }
 
 fn check_unchanged(real: &Path, before: Option<&[u8]>) -> Result<(), Error> {
@@ -186,5 +186,5 @@ fn check_unchanged(real: &Path, before: Option<&[u8]>) -> Result<(), Error> {
 }
 
 fn sync_directory(directory: &Path) -> Result<(), Error> {
-    crate::spool::local::files::sync_directory(directory).map_err(io::Error::other).on("write", directory)
+    crate::spool::local::files::sync_directory(directory).map_err(cause).on("write", directory)
 }

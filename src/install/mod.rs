@@ -17,11 +17,12 @@ pub mod setup;
 pub mod wishes;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::edit::{Entry, Format, Refusal};
+use crate::spool;
 
 /// What a harness needs in one file, so that mail reaches it.
 #[derive(Debug, Clone)]
@@ -160,17 +161,35 @@ impl Error {
             }
             Self::NoFile { path } => Some(format!("ls -l {}", path.display())),
             Self::Receipt { path, .. } => Some(format!("mv {0} {0}.damaged && bch setup", path.display())),
-            Self::Io { path, .. } => Some(format!("ls -ld {}", path.parent().unwrap_or(path).display())),
+            Self::Io { verb, path, source } => {
+                // The nearest that is there: it is the one that refuses.
+                let is_there = |above: &&Path| above.symlink_metadata().is_ok();
+                let mut paths = path.ancestors().skip(usize::from(*verb != "read"));
+                let above = paths.find(is_there).unwrap_or(path).display();
+                Some(match source.kind() {
+                    io::ErrorKind::ReadOnlyFilesystem => format!("df {above}   # mounted read-only"),
+                    io::ErrorKind::StorageFull => format!("df -h {above}"),
+                    _ => format!("ls -ld {above}"),
+                })
+            }
         }
     }
 }
 
+/// What the system said, where the path is told by whoever uses the spool's files.
+fn cause(error: spool::Error) -> io::Error {
+    match error {
+        spool::Error::Io { source, .. } => source,
+        other => io::Error::other(other),
+    }
+}
+
 trait OnPath<T> {
-    fn on(self, verb: &'static str, path: &std::path::Path) -> Result<T, Error>;
+    fn on(self, verb: &'static str, path: &Path) -> Result<T, Error>;
 }
 
 impl<T, E: Into<io::Error>> OnPath<T> for Result<T, E> {
-    fn on(self, verb: &'static str, path: &std::path::Path) -> Result<T, Error> {
+    fn on(self, verb: &'static str, path: &Path) -> Result<T, Error> {
         self.map_err(|source| Error::Io { verb, path: path.to_owned(), source: source.into() })
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Fingerprint, OnPath};
+use super::{Error, Fingerprint, OnPath, cause};
 use crate::edit::{Entry, Format, Holder};
 use crate::spool::local::files;
 
@@ -125,7 +125,7 @@ impl Receipt {
         let fingerprint = Fingerprint::of(bytes);
         let path = self.original_path(&fingerprint);
         if self.original(&fingerprint).is_none() {
-            files::replace(&path, bytes).map_err(io::Error::other).on("write", &path)?;
+            files::replace(&path, bytes).map_err(cause).on("write", &path)?;
         }
         Ok(fingerprint)
     }
@@ -154,7 +154,7 @@ impl Receipt {
         env!("CARGO_PKG_VERSION").clone_into(&mut self.contents.version);
         let mut text = serde_json::to_string_pretty(&self.contents).unwrap_or_default();
         text.push('\n');
-        files::replace(&path, text.as_bytes()).map_err(io::Error::other).on("write", &path)
+        files::replace(&path, text.as_bytes()).map_err(cause).on("write", &path)
     }
 
     /// Removes originals that no record names, and what a killed writer left.
