@@ -47,7 +47,14 @@ fn make(change: &Change) -> Result<(), Error> {
     }
     let _lock = change.lock.as_deref().map(WriterLock::take).transpose()?;
     match (&change.before, &change.after) {
-        (before, Some(after)) => file::write(&change.real, before.as_deref(), after, change.mode),
+        (before, Some(after)) => {
+            file::write(&change.real, before.as_deref(), after, change.mode).map_err(|error| match error {
+                Error::Io { .. } if change.path.is_symlink() => {
+                    Error::Linked { path: change.path.clone(), error: Box::new(error) }
+                }
+                error => error,
+            })
+        }
         (Some(before), None) => {
             file::remove(&change.real, before)?;
             file::remove_directories(&change.directories)

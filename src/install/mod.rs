@@ -100,6 +100,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The system refused what a link leads to.
+    #[error("{} is a link: {error}", path.display())]
+    Linked {
+        /// The link.
+        path: PathBuf,
+        /// What was refused behind it.
+        error: Box<Error>,
+    },
     /// It is not what the editor can keep whole.
     #[error("{}:{}:{}: {refusal}", path.display(), refusal.line, refusal.column)]
     Refused {
@@ -161,6 +169,10 @@ impl Error {
             }
             Self::NoFile { path } => Some(format!("ls -l {}", path.display())),
             Self::Receipt { path, .. } => Some(format!("mv {0} {0}.damaged && bch setup", path.display())),
+            // A file of Nix, say: it is read-only for good, and comes from elsewhere.
+            Self::Linked { path, .. } => {
+                Some(format!("ls -l {}   # make the change where that file comes from", path.display()))
+            }
             Self::Io { verb, path, source } => {
                 // The nearest that is there: it is the one that refuses.
                 let is_there = |above: &&Path| above.symlink_metadata().is_ok();

@@ -93,6 +93,7 @@ fn refusal_report(error: &Error) -> FileReport {
     let (path, line, column) = match error {
         Error::Refused { path, refusal } => (path.clone(), Some(refusal.line), Some(refusal.column)),
         Error::Io { path, .. }
+        | Error::Linked { path, .. }
         | Error::NotOurs { path }
         | Error::Changed { path }
         | Error::Held { path }
