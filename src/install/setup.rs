@@ -195,6 +195,9 @@ fn forget_trust(changes: &mut [Change]) -> Result<(), Error> {
 pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -> Result<(), Error> {
     let before = receipt.clone();
     for index in 0..parts.len() {
+        if has_to_stay(&parts[index], &parts[..index], receipt) {
+            parts[index].changes = Ok(Vec::new());
+        }
         let mut tries = 3;
         loop {
             let part = &mut parts[index];
@@ -232,6 +235,13 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
     // Not after each part: what is taken back needs its originals again.
     receipt.sweep();
     Ok(())
+}
+
+/// Whether these are the programs that uninstall would take from a harness whose entries could not be taken out.
+fn has_to_stay(part: &Part, earlier: &[Part], receipt: &Receipt) -> bool {
+    let is_set_up = |other: &Part| receipt.records().iter().any(|record| record.owner == other.id);
+    let is_left = |other: &Part| other.changes.is_err() && is_set_up(other);
+    part.id == PROGRAMS && part.wishes.is_none() && earlier.iter().any(is_left)
 }
 
 /// Where our programs lie, in our directory of data.

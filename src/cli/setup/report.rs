@@ -43,7 +43,8 @@ pub(super) fn report(
 ) -> anyhow::Result<()> {
     let refused = parts.iter().filter(|part| part.changes.is_err()).count();
     if json {
-        let mut harnesses: Vec<_> = parts.iter().map(|part| harness_report(part, steps(&part.id))).collect();
+        let of_part = |part: &Part| harness_report(part, is_only_shown || part.is_done, steps(&part.id));
+        let mut harnesses: Vec<_> = parts.iter().map(of_part).collect();
         for manifest in Manifest::all() {
             if !parts.iter().any(|part| part.id == manifest.id) {
                 let absent =
@@ -66,8 +67,10 @@ pub(super) fn report(
     if refused > 0 { Err(Silent.into()) } else { Ok(()) }
 }
 
-fn harness_report(part: &Part, steps: Vec<String>) -> HarnessReport {
+fn harness_report(part: &Part, is_told: bool, steps: Vec<String>) -> HarnessReport {
     let (result, files) = match &part.changes {
+        // The programs were refused, so that it was not begun.
+        Ok(_) if !is_told => ("unchanged", Vec::new()),
         Ok(changes) => {
             let result = if part.has_changes() { "changed" } else { "unchanged" };
             (result, changes.iter().map(file_report).collect())
@@ -129,7 +132,7 @@ fn plain_report(parts: &[Part], steps: impl Fn(&str) -> Vec<String>) -> String {
             text.push_str(&format!("  {}. {step}\n", number + 1));
         }
     }
-    if text.is_empty() {
+    if parts.is_empty() {
         text.push_str("nothing of backchannel is here\n");
     }
     text
