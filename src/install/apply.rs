@@ -16,15 +16,9 @@ use super::{Error, file};
 /// Where a file cannot be written, changed since the plan, or `stop` was set; what was done is taken back.
 pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Result<(), Error> {
     let before = receipt.clone();
-    // Records of files that will be there are written first, those of files that go are taken away last.
-    for change in changes.iter().filter(|change| change.record.is_some()) {
-        if let Some(original) = &change.original {
-            receipt.keep_original(original)?;
-        }
-        receipt.set(&change.real, change.record.clone());
-    }
-    if changes.iter().any(|change| change.record.is_some() && !change.is_nothing()) {
-        receipt.save().inspect_err(|_| *receipt = before.clone())?;
+    if let Err(error) = record(changes, receipt) {
+        forget(changes, receipt, before);
+        return Err(error);
     }
     for (done, change) in changes.iter().enumerate() {
         let step = if stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { make(change) };
@@ -37,6 +31,21 @@ pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Re
         receipt.set(&change.real, None);
     }
     receipt.save()
+}
+
+/// Makes the receipt durable: records of files that will be there are written first, those of files that go are
+/// taken away last.
+fn record(changes: &[Change], receipt: &mut Receipt) -> Result<(), Error> {
+    for change in changes.iter().filter(|change| change.record.is_some()) {
+        if let Some(original) = &change.original {
+            receipt.keep_original(original)?;
+        }
+        receipt.set(&change.real, change.record.clone());
+    }
+    if changes.iter().any(|change| change.record.is_some() && !change.is_nothing()) {
+        receipt.save()?;
+    }
+    Ok(())
 }
 
 fn make(change: &Change) -> Result<(), Error> {
@@ -83,6 +92,11 @@ pub fn take_back(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
             return;
         }
     }
+    forget(changes, receipt, before);
+}
+
+/// Makes the receipt what it was.
+fn forget(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
     *receipt = before;
     // What the receipt says too much is told apart by the files' fingerprints.
     let _ = receipt.save();
