@@ -130,7 +130,8 @@ pub(super) fn remove(real: &Path, before: &[u8]) -> Result<(), Error> {
 
 /// Removes those of the directories that are empty, the innermost first.
 pub(super) fn remove_directories(directories: &[PathBuf]) -> Result<(), Error> {
-    for directory in directories.iter().rev() {
+    // On a read-only disk the system refuses to remove even what is not there.
+    for directory in directories.iter().rev().filter(|directory| directory.exists()) {
         match fs::remove_dir(directory) {
             // Whoever put something into it since keeps it.
             Err(error)
