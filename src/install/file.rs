@@ -23,6 +23,11 @@ pub(super) struct Found {
     pub(super) mode: u32,
 }
 
+/// Where Linux keeps the access control list of a file (acl(5)).
+const ACCESS_LIST: &str = "system.posix_acl_access";
+/// The most that it takes of an extended attribute (xattr(7)).
+const LARGEST_LIST: usize = 64 * 1024;
+
 /// A program's permission bits.
 pub(super) const PROGRAM: u32 = 0o755;
 
@@ -168,13 +173,32 @@ fn write_beside(beside: &Path, real: &Path, bytes: &[u8], mode: u32) -> Result<(
         let owner = (metadata.uid(), metadata.gid());
         let ours = file.metadata().on("write", real)?;
         if owner != (ours.uid(), ours.gid()) {
-            // Only root may give a file away; anybody else keeps the file as their own.
+            // Only root may give a file away; anybody else keeps the file as their own, and of its groups only
+            // those that they are in.
             let (uid, gid) = (rustix::fs::Uid::from_raw(owner.0), rustix::fs::Gid::from_raw(owner.1));
-            let _ = rustix::fs::fchown(&file, Some(uid), Some(gid));
+            let _ = rustix::fs::fchown(&file, Some(uid), Some(gid))
+                .or_else(|_| rustix::fs::fchown(&file, None, Some(gid)));
         }
+        keep_access_list(real, &file).on("write", real)?;
     }
     file.set_permissions(fs::Permissions::from_mode(mode)).on("write", real)?;
     file.sync_all().on("write", real)
+}
+
+/// Gives the file the access control list of another. Without one the mode's bits of the group, which bound the
+/// list, would be the group's own.
+fn keep_access_list(from: &Path, file: &File) -> Result<(), rustix::io::Errno> {
+    let mut list = vec![0; LARGEST_LIST];
+    match rustix::fs::getxattr(from, ACCESS_LIST, &mut list[..]) {
+        Ok(length) => {
+            rustix::fs::fsetxattr(file, ACCESS_LIST, &list[..length], rustix::fs::XattrFlags::empty())
+        }
+        Err(_) => {
+            // Its directory may have given it one.
+            let _ = rustix::fs::fremovexattr(file, ACCESS_LIST);
+            Ok(())
+        }
+    }
 }
 
 fn check_unchanged(real: &Path, before: Option<&[u8]>) -> Result<(), Error> {
