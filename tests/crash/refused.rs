@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::each_call::{Trial, WAITING, drain, hook, send};
 use super::{DRAIN, bob, bodies, fill, numbers, set, twin};
 use crate::support::home::{BCH, HOOK, Home, feed, succeed};
+use crate::support::mount;
 
 /// A home in which every directory of a mailbox is there already.
 fn used() -> Home {
@@ -55,23 +56,14 @@ fn a_directory_that_may_not_be_written_or_read_costs_no_message() {
     assert!(refusals > 10, "{refusals}: the system refuses this user nothing");
 }
 
-/// Runs a shell script where it may mount. `None` where nobody may: containers often let no one.
+/// Runs a shell script where it may mount. `None` where nobody may.
 fn where_it_may_mount(home: &Home, script: &str, arguments: &[&str], why: &str) -> Option<Output> {
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    command.args(["--mount", "/bin/sh", "-c", script]).arg(home.path()).args(arguments);
-    command.env("BACKCHANNEL_HOME", home.path()).env("BACKCHANNEL_AGENT", "bob").current_dir(home.work());
-    let output = command.stdin(Stdio::null()).output();
-    // The scripts exit so where the mount is refused.
-    let output = output.ok().filter(|output| output.status.code() != Some(99));
-    if output.as_ref().is_none_or(|output| String::from_utf8_lossy(&output.stderr).starts_with("unshare:")) {
-        // Straight to the descriptor: what a test that passes prints is not shown.
-        let _ = writeln!(std::io::stderr(), "LEFT OUT: {why}, for nothing can be mounted here");
-        return None;
-    }
-    output
+    let mut command = mount::script(script, home.path());
+    command.args(arguments).current_dir(home.work());
+    command.env("BACKCHANNEL_HOME", home.path()).env("BACKCHANNEL_AGENT", "bob");
+    // Straight to the descriptor: what a test that passes prints is not shown.
+    let tell = |reason: &String| drop(writeln!(std::io::stderr(), "LEFT OUT: {why}, for {reason}"));
+    mount::run(command).inspect_err(tell).ok()
 }
 
 #[test]

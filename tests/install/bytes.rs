@@ -2,14 +2,14 @@
 //! are what they were, and no directory is left.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{UserHome, assert_same, result};
 use crate::edit_corpus::{corpus, variants};
 
 /// Where a harness reads a file of this folder of the corpus, and what else names it.
-const PLACES: [(&str, &str, &str, &str); 4] = [
+pub(super) const PLACES: [(&str, &str, &str, &str); 4] = [
     ("claude", "json", "claude-code", ".claude/settings.json"),
     ("gemini", "json", "gemini-cli", ".gemini/settings.json"),
     ("codex", "toml", "codex", ".codex/config.toml"),
@@ -32,7 +32,7 @@ fn files() -> Vec<(PathBuf, &'static str, &'static str)> {
 
 /// Setup, setup again, uninstall; what happened in between is checked, too. Returns whether it was refused.
 #[track_caller]
-fn there_and_back(home: &UserHome, harness: &str, vehicle: &str, what: &str) -> bool {
+pub(super) fn there_and_back(home: &UserHome, harness: &str, vehicle: &str, what: &str) -> bool {
     let before = home.snapshot();
     let options = ["setup", "--only", harness, "--vehicle", vehicle];
     let (done, report) = home.run(&options);
@@ -145,6 +145,27 @@ fn links_modes_and_missing_directories_are_what_they_were() {
             let home = UserHome::new();
             prepare(&home);
             assert!(!there_and_back(&home, harness, "settings", &format!("{place}: {case}")));
+        }
+    }
+}
+
+/// A file is replaced whole, so that a second name of it keeps what it had: to write through it would change a
+/// file that nobody named (a snapshot of the home made of hard links, say).
+#[test]
+fn a_second_name_of_a_file_keeps_its_bytes_and_becomes_a_file_of_its_own() {
+    for (_, _, harness, place) in PLACES {
+        let home = UserHome::new();
+        let contents = if place.ends_with("json") { "{\n\t\"a\": 1.0\n}" } else { "# mine\n" };
+        let file = home.write(place, contents);
+        let other = home.write("dotfiles/keep", "").with_file_name("other");
+        fs::hard_link(&file, &other).unwrap();
+        assert!(home.run(&["setup", "--only", harness, "--vehicle", "settings"]).0);
+        assert!(home.read(place).contains("backchannel"), "{place}");
+        assert_eq!(fs::read_to_string(&other).unwrap(), contents, "{place}");
+        assert!(home.run(&["uninstall"]).0);
+        for path in [&file, &other] {
+            assert_eq!(fs::read_to_string(path).unwrap(), contents, "{}", path.display());
+            assert_eq!(fs::metadata(path).unwrap().nlink(), 1, "{}", path.display());
         }
     }
 }

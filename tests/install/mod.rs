@@ -7,7 +7,9 @@ mod edits;
 mod first_version;
 mod locks;
 mod moved;
+mod permissions;
 mod questions;
+mod read_only;
 mod refusals;
 mod sequences;
 mod versions;
@@ -21,10 +23,13 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::support::home::BCH;
+use crate::support::user::User;
 
 /// A user's home, with whatever configuration a test writes into it.
 struct UserHome {
     directory: tempfile::TempDir,
+    /// As whom our programs run, where it is not the user that runs the tests.
+    user: Option<User>,
 }
 
 /// Everything in a directory: bytes and mode of files, targets of links, directories.
@@ -34,7 +39,19 @@ impl UserHome {
     fn new() -> Self {
         // In memory where that can be: setup waits for the disk a dozen times, and thousands of setups run.
         let memory = tempfile::tempdir_in("/dev/shm");
-        Self { directory: memory.or_else(|_| tempfile::tempdir()).unwrap() }
+        Self { directory: memory.or_else(|_| tempfile::tempdir()).unwrap(), user: None }
+    }
+
+    /// Of a user without privileges.
+    fn unprivileged() -> Self {
+        Self { user: User::unprivileged(), ..Self::new() }
+    }
+
+    /// Makes the user the owner of all that is in it.
+    fn give(&self) {
+        if self.user.is_some() {
+            User::give(self.path());
+        }
     }
 
     fn path(&self) -> &Path {
@@ -57,7 +74,13 @@ impl UserHome {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(BCH);
+        let mut command = match &self.user {
+            Some(user) => Command::new(user.program(BCH)),
+            None => Command::new(BCH),
+        };
+        if self.user.is_some() {
+            User::run(&mut command);
+        }
         command.args(arguments).env_clear().env("HOME", self.path()).env("PATH", "/nowhere").current_dir("/");
         command
     }
@@ -69,7 +92,11 @@ impl UserHome {
     /// Runs `setup --yes` or `uninstall --yes`, and returns its report.
     #[track_caller]
     fn run(&self, arguments: &[&str]) -> (bool, Value) {
-        let output = self.bch(&[arguments, &["--yes", "--json"]].concat());
+        Self::report(arguments, &self.bch(&[arguments, &["--yes", "--json"]].concat()))
+    }
+
+    #[track_caller]
+    fn report(arguments: &[&str], output: &Output) -> (bool, Value) {
         let error = String::from_utf8_lossy(&output.stderr);
         let report = serde_json::from_slice(&output.stdout);
         (output.status.success(), report.unwrap_or_else(|_| panic!("{arguments:?}: {error}")))

@@ -9,7 +9,7 @@ use std::process::Command;
 use super::home::{BCH, HOOK};
 
 /// `nobody`, on every system that the tests know.
-const NOBODY: u32 = 65534;
+pub const NOBODY: u32 = 65534;
 
 /// The user, with copies of our programs: the build directory may be closed to it.
 pub struct User {
