@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 const BCH: &str = env!("CARGO_BIN_EXE_bch");
@@ -43,6 +43,44 @@ fn main() {
     }
     drain(&place.path().join("drain"));
     parallel_senders(&place.path().join("parallel"));
+    harnesses(&place.path().join("harnesses"));
+}
+
+/// What looks at the harnesses where all is set up. None is on the search path: no program runs but our own.
+fn harnesses(path: &Path) {
+    for (file, text) in [
+        (".claude/settings.json", "{\n  \"model\": \"m\"\n}\n"),
+        (".codex/config.toml", "model = \"m\"\n"),
+        (".gemini/settings.json", "{\n  // mine\n  \"ui\": {}\n}\n"),
+    ] {
+        let file = path.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    let bch = |arguments: &[&str]| {
+        let mut command = Command::new(BCH);
+        command.env_clear().env("HOME", path).args(arguments).current_dir("/").stdout(Stdio::null());
+        command
+    };
+    assert!(bch(&["init", "bob"]).status().unwrap().success());
+    for wanted in [0, 3] {
+        let output = bch(&["setup", "--yes"]).stdout(Stdio::piped()).output().unwrap();
+        let unchanged = String::from_utf8(output.stdout).unwrap().matches(": nothing to do\n").count();
+        assert_eq!((output.status.success(), unchanged), (true, wanted));
+    }
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..50 {
+        times[0].push(time(&mut bch(&["setup", "--yes"]), b""));
+        let (took, status) = time_ended(&mut bch(&["doctor"]), b"");
+        // It fails rightly: nobody trusted our hooks in Codex.
+        assert_eq!(status.code(), Some(1));
+        times[1].push(took);
+        times[2].push(time(&mut bch(&["uninstall", "--dry-run"]), b""));
+    }
+    let [setup, doctor, uninstall] = times.map(median);
+    row("bch setup --yes, nothing to change", setup, "(at most 50 ms)");
+    row("bch doctor, three harnesses set up", doctor, "");
+    row("bch uninstall --dry-run, the same", uninstall, "");
 }
 
 /// 16 senders at once, 50 messages each.
@@ -158,12 +196,19 @@ fn static_program(place: &Path) -> PathBuf {
 }
 
 fn time(command: &mut Command, stdin: &[u8]) -> Duration {
+    let (took, status) = time_ended(command, stdin);
+    assert!(status.success());
+    took
+}
+
+/// The same for a command that may fail.
+fn time_ended(command: &mut Command, stdin: &[u8]) -> (Duration, ExitStatus) {
     let start = Instant::now();
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     // The program need not read it.
     let _ = child.stdin.take().unwrap().write_all(stdin);
-    assert!(child.wait().unwrap().success());
-    start.elapsed()
+    let status = child.wait().unwrap();
+    (start.elapsed(), status)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
