@@ -38,6 +38,8 @@ pub struct Manifest {
     pub unattended: Vec<Variable>,
     /// The same, where its transcript begins with that.
     pub unattended_transcript: Option<TranscriptStart>,
+    /// A variable that is set for the commands which its model runs.
+    pub shell: String,
     /// The environment variable that holds the harness's process id.
     pub process: Option<String>,
     /// Where the harness writes its conversation, for one whose events alone prove too little.
@@ -164,6 +166,12 @@ impl Manifest {
     #[must_use]
     pub fn all() -> Vec<Self> {
         MANIFESTS.iter().filter_map(|(id, _)| Self::find(id)).collect()
+    }
+
+    /// The harness whose model runs this command, if one does.
+    #[must_use]
+    pub fn around(env: &Env) -> Option<Self> {
+        Self::all().into_iter().find(|manifest| env.variable(&manifest.shell).is_some())
     }
 
     /// The event of that name.

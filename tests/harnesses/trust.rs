@@ -86,7 +86,7 @@ fn a_yes_at_the_terminal_trusts_our_hooks_in_codex() {
         return;
     }
     let refused = stage.refused(&["setup", "--yes", "--only", "codex", "--trust-hooks"]);
-    assert!(refused.contains("nobody is at a terminal") && refused.contains("hint: "), "{refused}");
+    assert!(refused.contains("no person is at a terminal") && refused.contains("hint: "), "{refused}");
     let programs = Harness::Codex.program().unwrap();
     let path = format!("{}:/usr/bin:/bin", programs.parent().unwrap().display());
     let env = [
@@ -109,4 +109,35 @@ fn a_yes_at_the_terminal_trusts_our_hooks_in_codex() {
     let config = stage.harness_home.path().join(".codex/config.toml");
     let left = std::fs::read_to_string(config).unwrap_or_default();
     assert!(!left.contains("hooks"), "{left}");
+}
+
+/// An agent may have a terminal for its commands: its harness marks them.
+#[test]
+fn no_harness_can_trust_hooks_for_its_user_even_at_a_terminal() {
+    let Some(stage) = Stage::bare(Harness::Codex) else { return };
+    if super::is_left_out(Tmux::check()) {
+        return;
+    }
+    let programs = Harness::Codex.program().unwrap();
+    let path = format!("{}:/usr/bin:/bin", programs.parent().unwrap().display());
+    for mark in ["CLAUDECODE", "CODEX_THREAD_ID", "GEMINI_CLI"] {
+        let env = [
+            ("HOME".into(), stage.harness_home.path().into()),
+            ("BACKCHANNEL_HOME".into(), stage.home.path().into()),
+            ("PATH".into(), path.clone().into()),
+            ("TERM".into(), "xterm-256color".into()),
+            (mark.into(), "1".into()),
+        ];
+        let run = |words: &[&str], end: &str| {
+            let words: Vec<_> = std::iter::once(BCH).chain(words.iter().copied()).map(Into::into).collect();
+            let terminal = Tmux::start(&words, &env, &stage.home.work());
+            terminal.wait_for_text(end, LIMIT);
+            terminal.screen()
+        };
+        let screen = run(&["setup", "--yes", "--only", "codex", "--trust-hooks"], "hint: ");
+        assert!(screen.contains("no person is at a terminal"), "{mark}: {screen}");
+        let screen = run(&["setup", "--yes", "--only", "codex"], "What is left to you");
+        assert!(!screen.contains("Trust the hooks"), "{mark}: {screen}");
+        assert_eq!(trust(&stage), "fail");
+    }
 }

@@ -13,6 +13,7 @@ use dialoguer::theme::ColorfulTheme;
 use super::{Site, no_home};
 use crate::cli::args::PlanArguments;
 use crate::cli::{mistake, output};
+use crate::env::Env;
 use crate::harness::Manifest;
 use crate::install::plan::Change;
 use crate::install::setup::Part;
@@ -114,7 +115,7 @@ impl Questions<'_> {
     pub(super) fn trust_codex(&self, is_wanted: bool, site: &Site) -> anyhow::Result<()> {
         let Some(manifest) = Manifest::find("codex") else { return Ok(()) };
         let Some(program) = site.env.find_program(&manifest.install.program) else { return Ok(()) };
-        if self.json || !is_at_a_terminal() || codex::is_trusted(&manifest, &site.env) {
+        if self.json || !is_a_person_here(&site.env) || codex::is_trusted(&manifest, &site.env) {
             return Ok(());
         }
         let question = "Codex runs a hook only if you trust it. Trust the hooks of backchannel now?";
@@ -154,6 +155,11 @@ pub(in crate::cli) fn watch_for_signals() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-pub(super) fn is_at_a_terminal() -> bool {
+/// Whether a person may be asked for something that no agent may do for its user: an agent can have a terminal, too.
+pub(super) fn is_a_person_here(env: &Env) -> bool {
+    is_at_a_terminal() && Manifest::around(env).is_none()
+}
+
+fn is_at_a_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

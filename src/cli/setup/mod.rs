@@ -19,7 +19,7 @@ use crate::install::setup::{self, Choice};
 use crate::install::wishes::{self, Ground, Vehicle};
 use crate::install::{Error, PROGRAMS, Wish, codex, first_version};
 pub(super) use ask::watch_for_signals;
-use ask::{Questions, is_at_a_terminal};
+use ask::{Questions, is_a_person_here};
 use report::report;
 
 /// Everything that the commands on harnesses need.
@@ -72,9 +72,9 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
             format!("npm install -g {}", manifest.install.package),
         ));
     }
-    if arguments.trust_hooks && !is_at_a_terminal() {
+    if arguments.trust_hooks && !is_a_person_here(env) {
         return Err(mistake(
-            "could not trust hooks: nobody is at a terminal, and an agent must not do it for its user",
+            "could not trust hooks: no person is at a terminal, and an agent must not do it for its user",
             "codex   # then /hooks",
         ));
     }
