@@ -82,7 +82,7 @@ pub(super) enum Command {
     /// Configure the harnesses on this machine
     Setup(SetupArguments),
     /// Take everything of ours out of the harnesses again
-    Uninstall(PlanArguments),
+    Uninstall(UninstallArguments),
     /// Check that mail can reach every harness here
     Doctor {
         /// Mend what is ours, then check
@@ -179,6 +179,15 @@ pub(super) struct PlanArguments {
     /// Ask nothing
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UninstallArguments {
+    #[command(flatten)]
+    pub(super) plan: PlanArguments,
+    /// Take mail and identity away as well
+    #[arg(long, conflicts_with = "only")]
+    pub(super) purge: bool,
 }
 
 #[derive(Debug, Args)]

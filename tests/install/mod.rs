@@ -8,6 +8,7 @@ mod first_version;
 mod locks;
 mod moved;
 mod permissions;
+mod purge;
 mod questions;
 mod read_only;
 mod refusals;

@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 
-use super::super::args::{PlanArguments, SetupArguments, VehicleArgument};
+use super::super::args::{PlanArguments, SetupArguments, UninstallArguments, VehicleArgument};
 use super::super::setup::{self, Site};
 use super::super::{doctor, output};
 use super::Stage;
@@ -84,5 +84,6 @@ pub(super) fn examine_all(stage: &Stage) -> anyhow::Result<()> {
 /// Takes everything of ours out again.
 pub(super) fn take_out(stage: &Stage) -> anyhow::Result<()> {
     stage.say("$ bch uninstall --yes\n")?;
-    setup::uninstall(&without_questions(), false, &stage.env)
+    let arguments = UninstallArguments { plan: without_questions(), purge: false };
+    setup::uninstall(&arguments, false, &stage.env)
 }

@@ -43,7 +43,7 @@ impl Questions<'_> {
         if !has_changes || self.arguments.yes {
             return Ok(true);
         }
-        if self.json || !is_at_a_terminal() {
+        if !self.can_ask() {
             return Err(mistake(
                 "nothing was changed: nobody is here to ask",
                 format!("bch {0} --yes   # or look first: bch {0} --dry-run", self.word),
@@ -55,6 +55,11 @@ impl Questions<'_> {
             output::print("nothing was changed\n")?;
         }
         Ok(go)
+    }
+
+    /// Whether somebody is there to answer.
+    pub(super) fn can_ask(&self) -> bool {
+        !self.json && is_at_a_terminal()
     }
 
     /// The pick list; whether anything is left to be done.
@@ -81,7 +86,7 @@ impl Questions<'_> {
         Ok(!picked.is_empty())
     }
 
-    fn confirm(&self, question: &str, default: bool) -> anyhow::Result<bool> {
+    pub(super) fn confirm(&self, question: &str, default: bool) -> anyhow::Result<bool> {
         let answer = self.ask(|| {
             dialoguer::Confirm::with_theme(&ColorfulTheme::default())
                 .with_prompt(question)

@@ -1,6 +1,7 @@
 //! `setup` and `uninstall`: the plan shown, the question asked, the plan carried out, what came of it.
 
 mod ask;
+mod purge;
 mod report;
 
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::args::{PlanArguments, SetupArguments, VehicleArgument};
+use super::args::{PlanArguments, SetupArguments, UninstallArguments, VehicleArgument};
 use super::mistake;
 use crate::config::Config;
 use crate::env::Env;
@@ -20,6 +21,7 @@ use crate::install::wishes::{self, Ground, Vehicle};
 use crate::install::{Error, PROGRAMS, Wish, codex, first_version};
 pub(super) use ask::watch_for_signals;
 use ask::{Questions, is_a_person_here};
+use purge::Purge;
 use report::report;
 
 /// Everything that the commands on harnesses need.
@@ -110,7 +112,9 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     trusted.map_err(without_trust).and(reported)
 }
 
-pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> anyhow::Result<()> {
+pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -> anyhow::Result<()> {
+    let purge = arguments.purge;
+    let arguments = &arguments.plan;
     let _lock = lock(arguments, env)?;
     let stop = watch_for_signals()?;
     let mut site = Site::open(env)?;
@@ -143,7 +147,32 @@ pub(super) fn uninstall(arguments: &PlanArguments, json: bool, env: &Env) -> any
             }
         }
     }
-    report(&parts, !go, json, |_| Vec::new())
+    report(&parts, !go, json, |_| Vec::new())?;
+    let is_kept = go && !site.receipt.records().is_empty();
+    match purge && (go || arguments.dry_run) {
+        true if is_kept => {
+            Err(mistake("mail and identity stay while a harness is set up", "bch uninstall --purge"))
+        }
+        true => take_mail_away(&questions, env),
+        false => Ok(()),
+    }
+}
+
+/// What only `--purge` takes, once nothing in a harness leads to it any more.
+fn take_mail_away(questions: &Questions<'_>, env: &Env) -> anyhow::Result<()> {
+    let purge = Purge::plan(env)?;
+    if !questions.json {
+        purge.tell()?;
+    }
+    if questions.arguments.dry_run {
+        return Ok(());
+    }
+    if !questions.arguments.yes && !questions.can_ask() {
+        return Err(mistake("mail and identity stay: nobody is here to ask", "bch uninstall --purge --yes"));
+    }
+    let question = "Take that away, too? It cannot be undone.";
+    let is_wanted = questions.arguments.yes || questions.confirm(question, false)?;
+    if is_wanted { purge.carry_out(questions.json) } else { Ok(()) }
 }
 
 /// The lock under which a plan is made and carried out.
