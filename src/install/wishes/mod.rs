@@ -1,21 +1,23 @@
 //! What each harness needs so that mail reaches it, made from its manifest: facts in, wishes out.
 
+mod ground;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Content, PROGRAMS, Wish, first_version};
+use super::{Content, Wish, first_version};
 use crate::edit::{self, Entry, Format};
-use crate::env::Env;
 use crate::harness::{Event, Folder, Gives, Installation, Manifest, Place, TimeoutUnit};
 use crate::message::AgentName;
+pub use ground::{Ground, programs};
 
 /// The key of our MCP server, and the name of our folders and skills.
 pub const NAME: &str = "backchannel";
 /// One of these is in an MCP entry of ours, also in one that another tool changed, or of the first version.
 const SERVER_MARKS: [&str; 3] = ["bch", first_version::SERVER, "--home"];
 /// What an agent is told of its mail.
-const INSTRUCTIONS: &str = include_str!("../../templates/instructions.md");
+const INSTRUCTIONS: &str = include_str!("../../../templates/instructions.md");
 /// What a hook may take, in seconds, unless its event says otherwise.
 const TIMEOUT: u64 = 10;
 
@@ -26,63 +28,6 @@ pub enum Vehicle {
     Folder,
     /// Entries in the harness's own files.
     Settings,
-}
-
-/// What all harnesses' wishes are made of.
-#[derive(Debug, Clone)]
-pub struct Ground<'a> {
-    /// The surroundings, with the variables that move a harness's files.
-    pub env: &'a Env,
-    /// Where our programs lie.
-    pub programs: PathBuf,
-    /// The mail's home.
-    pub home: PathBuf,
-    /// Whether our tools are approved in advance.
-    pub approve_tools: bool,
-}
-
-impl Ground<'_> {
-    /// The hook's stable path, by which our entries are recognised.
-    #[must_use]
-    pub fn hook(&self) -> PathBuf {
-        self.programs.join("bch-hook")
-    }
-
-    /// The text in a hook's command that marks it as ours, wherever the data directory is.
-    #[must_use]
-    pub fn mark() -> String {
-        format!("/{NAME}/bin/bch-hook")
-    }
-
-    /// The shell line of one hook. It does no harm once its program is gone: Gemini CLI would hold the prompt up.
-    #[must_use]
-    pub fn hook_line(&self, manifest: &Manifest, event: &Event, agent: Option<&AgentName>) -> String {
-        let agent = agent.map(|agent| format!(" --agent {agent}")).unwrap_or_default();
-        format!(
-            "{} {} {}{agent} --home {} 2>/dev/null || true",
-            quoted(&self.hook()),
-            manifest.id,
-            event.name,
-            quoted(&self.home)
-        )
-    }
-}
-
-/// A path as one word of a POSIX shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
-}
-
-/// The programs, in the directory that stays the same across upgrades.
-#[must_use]
-pub fn programs(directory: &Path, sources: &[PathBuf]) -> Vec<Wish> {
-    let wish = |source: &PathBuf| Wish {
-        owner: PROGRAMS.to_owned(),
-        path: directory.join(source.file_name().unwrap_or_default()),
-        content: Content::Program { source: source.clone() },
-        lock: None,
-    };
-    sources.iter().map(wish).collect()
 }
 
 /// What one harness needs.
