@@ -143,8 +143,8 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
-    /// The receipt cannot be read.
-    #[error("{} is damaged: {reason}", path.display())]
+    /// The receipt cannot be read, or cannot hold what it has to.
+    #[error("could not use {}: {reason}", path.display())]
     Receipt {
         /// The receipt.
         path: PathBuf,

@@ -152,7 +152,8 @@ impl Receipt {
             };
         }
         env!("CARGO_PKG_VERSION").clone_into(&mut self.contents.version);
-        let mut text = serde_json::to_string_pretty(&self.contents).unwrap_or_default();
+        let mut text = serde_json::to_string_pretty(&self.contents)
+            .map_err(|error| Error::Receipt { path: path.clone(), reason: error.to_string() })?;
         text.push('\n');
         if files::read(&path).ok().flatten().as_deref() == Some(text.as_bytes()) {
             // A run that changes nothing writes nothing, and works where nothing can be written.

@@ -1,7 +1,9 @@
 //! Variables that move a harness's files, and programs that are replaced by those of another version.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use serde_json::Value;
@@ -106,4 +108,19 @@ fn where_the_programs_cannot_be_put_no_harness_is_told_of_them() {
     let (done, report) = home.run(&["setup"]);
     assert!(!done, "{report}");
     assert_same(&home.snapshot(), &before, "nothing is changed");
+}
+
+#[test]
+fn paths_that_no_configuration_can_hold_are_refused() {
+    let home = UserHome::new();
+    fs::create_dir(home.file(".gemini")).unwrap();
+    let strange = home.path().join(OsStr::from_bytes(b"strange-\xff"));
+    fs::create_dir_all(strange.join(".gemini")).unwrap();
+    let before = home.snapshot();
+    for name in ["HOME", "BACKCHANNEL_HOME", "XDG_DATA_HOME", "GEMINI_CLI_HOME"] {
+        let output = home.command(&["setup", "--yes"]).env(name, &strange).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("UTF-8"), "{name}: {output:?}");
+        assert_same(&home.snapshot(), &before, name);
+    }
 }

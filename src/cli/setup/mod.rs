@@ -36,8 +36,13 @@ impl Site {
     pub(super) fn open(env: &Env) -> anyhow::Result<Self> {
         let data = env.data_directory().ok_or_else(no_home)?;
         let receipt = Receipt::load(&data)?;
-        let config = Config::load(env)?;
-        Ok(Self { env: env.clone(), data, home: std::path::absolute(&config.home)?, receipt })
+        let home = std::path::absolute(Config::load(env)?.home)?;
+        // Harnesses keep our lines in files of UTF-8.
+        if let Some(strange) = [&data, &home].into_iter().find(|path| path.to_str().is_none()) {
+            let problem = format!("the path {} is not UTF-8", strange.display());
+            return Err(mistake(problem, "export HOME=/another/home"));
+        }
+        Ok(Self { env: env.clone(), data, home, receipt })
     }
 
     pub(super) fn ground(&self, approve_tools: bool) -> Ground<'_> {
