@@ -2,6 +2,7 @@
 
 mod bytes;
 mod crash;
+mod dialogue;
 mod doctor;
 mod edits;
 mod first_version;

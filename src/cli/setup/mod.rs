@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::args::{PlanArguments, SetupArguments, UninstallArguments, VehicleArgument};
-use super::mistake;
+use super::{mistake, output};
 use crate::config::Config;
 use crate::env::Env;
 use crate::harness::Manifest;
@@ -114,7 +114,8 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     }
     // Whatever came of the trust, what was done is told.
     let reported = report(&parts, !go, json, |id| steps(id, &site));
-    trusted.map_err(without_trust).and(reported)
+    let late = ("stopped at the question of trust; what is set up stays", "codex   # then /hooks");
+    trusted.map_err(|error| stopped_late(error, late)).and(reported)
 }
 
 pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -> anyhow::Result<()> {
@@ -176,8 +177,13 @@ fn take_mail_away(questions: &Questions<'_>, env: &Env) -> anyhow::Result<()> {
         return Err(mistake("mail and identity stay: nobody is here to ask", "bch uninstall --purge --yes"));
     }
     let question = "Take that away, too? It cannot be undone.";
-    let is_wanted = questions.arguments.yes || questions.confirm(question, false)?;
-    if is_wanted { purge.carry_out(questions.json) } else { Ok(()) }
+    let late = ("stopped; mail and identity stay, the harnesses are taken out", "bch uninstall --purge");
+    if questions.arguments.yes
+        || questions.confirm(question, false).map_err(|error| stopped_late(error, late))?
+    {
+        return purge.carry_out(questions.json);
+    }
+    Ok(output::print("mail and identity stay\n")?)
 }
 
 /// The lock under which a plan is made and carried out.
@@ -209,13 +215,9 @@ fn stopped(error: anyhow::Error, word: &str) -> anyhow::Error {
     if is_stop(&error) { mistake(error.to_string(), format!("bch {word}")) } else { error }
 }
 
-/// The same at the question of trust: by then the files are written.
-fn without_trust(error: anyhow::Error) -> anyhow::Error {
-    if is_stop(&error) {
-        mistake("stopped at the question of trust; what is set up stays", "codex   # then /hooks")
-    } else {
-        error
-    }
+/// The same at a question that comes when the files are written.
+fn stopped_late(error: anyhow::Error, (problem, hint): (&str, &str)) -> anyhow::Error {
+    if is_stop(&error) { mistake(problem, hint) } else { error }
 }
 
 /// What a person has to do yet.
