@@ -3,3 +3,5 @@
 
 #[path = "../src/edit/mod.rs"]
 pub mod edit;
+#[path = "../src/shell.rs"]
+pub mod shell;

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -120,7 +122,9 @@ impl Env {
     #[must_use]
     pub fn find_program(&self, name: &str) -> Option<PathBuf> {
         let directories = self.variable("PATH")?;
-        std::env::split_paths(&directories).map(|directory| directory.join(name)).find(|path| path.is_file())
+        // A relative entry is of whatever directory this runs in.
+        let absolute = std::env::split_paths(&directories).filter(|directory| directory.is_absolute());
+        absolute.map(|directory| directory.join(name)).find(|path| is_program(path))
     }
 
     /// The time of day.
@@ -132,4 +136,8 @@ impl Env {
             None => Timestamp::now(),
         }
     }
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }

@@ -14,6 +14,7 @@ pub mod install;
 pub mod mcp;
 pub mod message;
 pub mod repository;
+pub mod shell;
 pub mod spool;
 
 /// What an agent learns of us: the skill, with its front matter.

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::doctor::fix::{self, Mended};
 use crate::doctor::{self, Check, Status};
 use crate::env::Env;
+use crate::install::lock::SetupLock;
 use crate::spool::local::LocalSpool;
 
 pub(super) fn doctor(fix: bool, json: bool, env: &Env) -> anyhow::Result<()> {
@@ -35,6 +36,9 @@ pub(super) fn doctor(fix: bool, json: bool, env: &Env) -> anyhow::Result<()> {
 }
 
 fn look(fix: bool, env: &Env, mended: &mut Mended) -> anyhow::Result<Vec<Check>> {
+    // What mends files does it under the lock of setup and uninstall.
+    let home = env.home().filter(|_| fix);
+    let _lock = home.map(|home| SetupLock::take(&home)).transpose()?;
     let site = Site::open(env)?;
     let config = Config::load(env)?;
     super::check_backend(&config)?;

@@ -1,6 +1,5 @@
 //! What setup wrote into a harness's files: there, as it was written, once, and for this home.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -13,6 +12,7 @@ use crate::install::receipt::Receipt;
 use crate::install::setup;
 use crate::install::wishes::{Ground, Maker, Vehicle};
 use crate::install::{Content, Fingerprint, Wish};
+use crate::spool::local::files::read_settings;
 
 pub(super) fn look(
     sheet: &mut Sheet,
@@ -46,7 +46,7 @@ pub(super) fn look(
 /// Another home than this one that our hooks name, and the file in which they do.
 pub(super) fn other_home<'a>(wishes: &'a [Wish], ground: &Ground<'_>) -> Option<(&'a Path, String)> {
     wishes.iter().find_map(|wish| {
-        let text = String::from_utf8(fs::read(&wish.path).ok()?).ok()?;
+        let text = String::from_utf8(read_settings(&wish.path).ok()?).ok()?;
         let (_, line) = text.split_once(&Ground::mark())?;
         let (_, rest) = line.split_once("--home '")?;
         let (home, _) = rest.split_once('\'')?;
@@ -76,7 +76,7 @@ fn refused_keys(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>) {
 
 fn file(sheet: &mut Sheet, wish: &Wish, receipt: &Receipt, again: &str) {
     let name = wish.path.display().to_string();
-    let bytes = fs::read(&wish.path);
+    let bytes = read_settings(&wish.path);
     match (&wish.content, bytes) {
         (Content::Gone { .. } | Content::Program { .. }, _) => {}
         (Content::Entries { entries, .. }, Err(_)) if entries.is_empty() => {}

@@ -25,6 +25,7 @@ use crate::install::receipt::Receipt;
 use crate::install::setup;
 use crate::install::wishes::Ground;
 use crate::message::AgentName;
+use crate::shell::word;
 use crate::spool::Spool;
 
 /// How a check ended.
@@ -122,13 +123,6 @@ fn harness(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, receipt:
     copies::look(sheet, manifest, ground, &directory, earlier);
     switches::look(sheet, manifest, ground.env, &directory);
     trust::look(sheet, manifest, ground.env, &directory, earlier.vehicle);
-}
-
-/// A path as a word of a shell line.
-fn word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+@,:=%".contains(letter);
-    if text.chars().all(is_plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The command with which a person opens a file.

@@ -29,7 +29,8 @@ fn open_lines(text: &str) -> Vec<Line<'_>> {
                 fence = None;
             }
             Some((_, inside)) => inside.push((offset, line)),
-            None if ticks.max(tildes) >= 3 => {
+            // The words behind the ticks of a fence have none of their own.
+            None if tildes >= 3 || ticks >= 3 && !bare[ticks..].contains('`') => {
                 fence = Some((&bare[..ticks.max(tildes)], vec![(offset, line)]))
             }
             None => lines.push((offset, line)),
@@ -44,7 +45,8 @@ fn open_lines(text: &str) -> Vec<Line<'_>> {
 fn section(text: &str) -> Result<Option<std::ops::Range<usize>>, Refusal> {
     let (mut found, mut begin): (Option<std::ops::Range<usize>>, Option<usize>) = (None, None);
     for (offset, line) in open_lines(text) {
-        match line.trim() {
+        // An indented one is code.
+        match line.trim_end() {
             bare if bare.starts_with(BEGIN_MARK) => {
                 if begin.is_some() || found.is_some() {
                     return Err(Refusal::new(
@@ -112,19 +114,20 @@ pub(super) fn remove(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
     Ok(edited)
 }
 
-/// The section under a heading: to the next one of its level or above.
+/// The section under a heading: the lines that follow it without an empty one.
 fn under_heading(text: &str, heading: &str) -> Option<std::ops::Range<usize>> {
     let level = |line: &str| line.bytes().take_while(|byte| *byte == b'#').count();
     let (mut start, mut offset) = (None, 0);
-    for line in text.split_inclusive('\n') {
+    for (place, line) in open_lines(text) {
         match start {
-            None if line.trim_end() == heading => start = Some(offset),
-            Some(start) if (1..=level(heading)).contains(&level(line)) || line.starts_with(BEGIN_MARK) => {
-                return Some(start..offset);
+            None if line.trim_end() == heading => start = Some(place),
+            // What follows an empty line, another heading or a section of ours is the user's own.
+            Some(start) if line.trim().is_empty() || level(line) > 0 || line.starts_with(BEGIN_MARK) => {
+                return Some(start..place);
             }
             _ => {}
         }
-        offset += line.len();
+        offset = place + line.len();
     }
     Some(start?..offset)
 }

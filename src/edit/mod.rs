@@ -53,7 +53,7 @@ pub enum Entry {
         path: Vec<String>,
         /// What it has to be.
         value: Value,
-        /// A string somewhere in it contains this.
+        /// A string somewhere in it contains this; a bare word is the same, or is not ours.
         mark: String,
     },
     /// A section of a Markdown file, between two lines of ours.
@@ -84,7 +84,40 @@ fn bears_any<'a>(value: &Value, marks: impl IntoIterator<Item = &'a String>) -> 
     marks.peek().is_none() || marks.any(|mark| bears(value, mark))
 }
 
+/// Whether a member is as it has to be: further fields in it are the user's.
+fn holds(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, wanted)| found.get(key) == Some(wanted))
+        }
+        (found, wanted) => found == wanted,
+    }
+}
+
+/// A member as it has to be, with the further fields that are in it.
+fn merged(found: &Value, wanted: &Value) -> Value {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => {
+            let mut merged = found.clone();
+            merged.extend(wanted.clone());
+            Value::Object(merged)
+        }
+        _ => wanted.clone(),
+    }
+}
+
+/// Whether an element that is found is ours: by its mark, or a bare word by being the same.
+fn is_marked(found: &Value, wanted: &Value, mark: &str) -> bool {
+    if wanted.is_string() { found == wanted } else { bears(found, mark) }
+}
+
 impl Entry {
+    /// Whether it is an element that is a bare word, and can be anybody's.
+    #[must_use]
+    pub fn is_word(&self) -> bool {
+        matches!(self, Self::Element { value: Value::String(_), .. })
+    }
+
     /// The keys of what holds it.
     #[must_use]
     pub fn container(&self) -> &[String] {
@@ -145,7 +178,13 @@ pub enum Presence {
 /// # Errors
 /// Where the file is not what its reader takes, or something else is in our place.
 pub fn insert(format: Format, bytes: Option<&[u8]>, entries: &[Entry]) -> Result<Edited, Refusal> {
-    edit(bytes.unwrap_or_default(), |text| match format {
+    let bytes = bytes.unwrap_or_default();
+    // Gemini CLI does not start with one (run on 0.61.0, 2026-11-23).
+    if format == Format::JsonWithComments && place::has_mark(bytes) {
+        let what = "it begins with a byte order mark, with which its harness does not start";
+        return Err(Refusal { reason: Reason::Syntax(what.to_owned()), line: 1, column: 1 });
+    }
+    edit(bytes, |text| match format {
         Format::Json | Format::JsonWithComments | Format::Jsonc => json::insert(format, text, entries),
         Format::Toml => toml::insert(text, entries).map(|text| (text, Vec::new())),
         Format::Markdown => markdown::insert(text, entries).map(|text| (text, Vec::new())),
@@ -184,6 +223,19 @@ pub fn find(format: Format, bytes: &[u8], entries: &[Entry]) -> Result<Vec<Prese
         Format::Json | Format::JsonWithComments | Format::Jsonc => json::find(format, text, entries),
         Format::Toml => toml::find(text, entries),
         Format::Markdown => markdown::find(text, entries),
+    }
+}
+
+/// The entries of these places that are there, with the values that they have; sections of Markdown are left out.
+///
+/// # Errors
+/// As [`insert`].
+pub fn extract(format: Format, bytes: &[u8], entries: &[Entry]) -> Result<Vec<Entry>, Refusal> {
+    let (_, text) = place::text(bytes)?;
+    match format {
+        Format::Json | Format::JsonWithComments | Format::Jsonc => json::extract(format, text, entries),
+        Format::Toml => toml::extract(text, entries),
+        Format::Markdown => Ok(Vec::new()),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::shell::word;
+
 /// Why a file is left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -70,18 +72,24 @@ impl Refusal {
     /// A command that helps to mend it.
     #[must_use]
     pub fn hint(&self, path: &Path) -> Option<String> {
-        let path = path.display();
+        let path = word(path);
         Some(match self.reason {
             Reason::Encoding => format!("iconv -f UTF-16 -t UTF-8 {path}   # or the encoding that it has"),
-            _ => format!("${{EDITOR:-vi}} +{} {path} && bch setup", self.line),
+            _ => format!("${{EDITOR:-vi}} +{} {path}", self.line),
         })
     }
 }
 
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether a file begins with a byte order mark.
+pub(super) fn has_mark(bytes: &[u8]) -> bool {
+    bytes.starts_with(MARK)
+}
+
 /// The byte order mark, if there is one, and the text behind it.
 pub(super) fn text(bytes: &[u8]) -> Result<(&[u8], &str), Refusal> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
-    let (mark, rest) = if bytes.starts_with(MARK) { bytes.split_at(MARK.len()) } else { bytes.split_at(0) };
+    let (mark, rest) = if has_mark(bytes) { bytes.split_at(MARK.len()) } else { bytes.split_at(0) };
     let text = std::str::from_utf8(rest).map_err(|error| {
         let valid = String::from_utf8_lossy(&rest[..error.valid_up_to()]).into_owned();
         Refusal::new(Reason::Encoding, &valid, valid.len())

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Installation, LayerOwner, Place, Settings};
 use crate::edit::{self, Format};
 use crate::env::Env;
+use crate::spool::local::files::read_settings;
 
 /// Where a harness keeps the folders that its user trusts.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,7 +70,7 @@ impl FolderTrust {
         }
         let named = self.file_variable.as_deref().and_then(|name| env.variable(name));
         let path = named.map_or_else(|| home.join(&self.file), PathBuf::from);
-        let Ok(bytes) = fs::read(&path) else { return Standing::Unknown };
+        let Ok(bytes) = read_settings(&path) else { return Standing::Unknown };
         match edit::value(self.format, &bytes) {
             Ok(Value::Object(rules)) => match self.rules(&rules) {
                 Ok(rules) => decide(&rules, directory),

@@ -195,10 +195,10 @@ impl Installation {
         })
     }
 
-    /// The variables that move the harness's files, as they are set now.
-    pub fn variables(&self, env: &Env) -> impl Iterator<Item = (String, PathBuf)> {
+    /// The variables that move the harness's files, with the directories where they are set now.
+    pub fn variables(&self, env: &Env) -> impl Iterator<Item = (String, Option<PathBuf>)> {
         let names = [&self.directory_variable, &self.home_variable];
-        names.into_iter().flatten().filter_map(|name| Some((name.clone(), directory_of(env, name)?)))
+        names.into_iter().flatten().map(|name| (name.clone(), directory_of(env, name)))
     }
 }
 

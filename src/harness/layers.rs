@@ -12,6 +12,7 @@ use super::{Installation, Place, Standing};
 use crate::edit::{self, Format};
 use crate::env::Env;
 use crate::repository;
+use crate::spool::local::files::read_settings;
 
 /// Where further settings stand.
 #[derive(Debug, Clone, Deserialize)]
@@ -126,7 +127,7 @@ impl Settings {
     /// Reads a file; `None` where it is not there or does not parse: its harness reads nothing of it either.
     #[must_use]
     pub fn read(path: PathBuf, format: Format) -> Option<Self> {
-        let bytes = fs::read(&path).ok()?;
+        let bytes = read_settings(&path).ok()?;
         let value = edit::value(format, &bytes).ok()?;
         Some(Self { path, value })
     }

@@ -23,12 +23,18 @@ pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Re
     for (done, change) in changes.iter().enumerate() {
         let step = if stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { make(change) };
         if let Err(error) = step {
-            take_back(&changes[..=done], receipt, before);
+            // One that somebody else changed, or holds, was not touched: it may even be as we would have it.
+            let is_untouched = matches!(error, Error::Changed { .. } | Error::Held { .. } | Error::Stopped);
+            let made = done + usize::from(!is_untouched);
+            take_back(&changes[..=done], made, receipt, before);
             return Err(error);
         }
     }
     for change in changes.iter().filter(|change| change.record.is_none() && change.kept.is_none()) {
-        receipt.set(&change.real, None);
+        // Where another harness has the same file by a link, the record is that one's.
+        if receipt.record(&change.known).is_some_and(|record| record.owner == change.owner) {
+            receipt.set(&change.known, None);
+        }
     }
     receipt.save()
 }
@@ -40,7 +46,7 @@ fn record(changes: &[Change], receipt: &mut Receipt) -> Result<(), Error> {
         if let Some(original) = &change.original {
             receipt.keep_original(original)?;
         }
-        receipt.set(&change.real, change.record.clone());
+        receipt.set(&change.known, change.record.clone());
     }
     if changes.iter().any(|change| change.record.is_some() && !change.is_nothing()) {
         receipt.save()?;
@@ -83,9 +89,10 @@ fn unmake(change: &Change) -> Result<(), Error> {
     }
 }
 
-/// Makes the files what they were, the last first; one that somebody else changed meanwhile is theirs.
-pub fn take_back(changes: &[Change], receipt: &mut Receipt, before: Receipt) {
-    for change in changes.iter().rev().filter(|change| !change.is_nothing()) {
+/// Makes those of the files that were made what they were, the last first; one that somebody else changed meanwhile
+/// is theirs.
+pub fn take_back(changes: &[Change], made: usize, receipt: &mut Receipt, before: Receipt) {
+    for change in changes[..made].iter().rev().filter(|change| !change.is_nothing()) {
         let undone = unmake(change);
         // The receipt stays as it is for what could not be undone: it knows how.
         if undone.is_err() && file::find(&change.real).is_ok_and(|found| found.bytes == change.after) {

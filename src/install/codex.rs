@@ -13,6 +13,7 @@ use super::wishes::Ground;
 use crate::edit::{self, Entry, Format, Refusal};
 use crate::env::Env;
 use crate::harness::Manifest;
+use crate::spool::local::files::read_settings;
 
 /// What Codex takes where a hook says no time-out, in seconds (run).
 const TIMEOUT: u64 = 600;
@@ -22,12 +23,16 @@ struct Handler<'a> {
     event: &'a str,
     group: &'a Value,
     handler: &'a Value,
-    /// Under which Codex keeps its trust.
-    key: String,
+    /// Under one of which Codex keeps its trust.
+    keys: Vec<String>,
 }
 
 fn handlers<'a>(file: &Path, hooks: &'a Value, mark: &str) -> Vec<Handler<'a>> {
-    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    // Codex takes the path as it is named, links and all, but resolves `CODEX_HOME` itself (run, 2026-11-25).
+    let resolved =
+        file.parent().and_then(|above| Some(std::fs::canonicalize(above).ok()?.join(file.file_name()?)));
+    let mut files = vec![file.to_owned()];
+    files.extend(resolved.filter(|resolved| resolved != file));
     let mut found = Vec::new();
     for (event, groups) in hooks.get("hooks").and_then(Value::as_object).into_iter().flatten() {
         for (group_index, group) in groups.as_array().into_iter().flatten().enumerate() {
@@ -35,8 +40,9 @@ fn handlers<'a>(file: &Path, hooks: &'a Value, mark: &str) -> Vec<Handler<'a>> {
             for (index, handler) in handlers.into_iter().flatten().enumerate() {
                 let command = handler.get("command").and_then(Value::as_str).unwrap_or_default();
                 if command.contains(mark) {
-                    let key = format!("{}:{}:{group_index}:{index}", file.display(), snake(event));
-                    found.push(Handler { event, group, handler, key });
+                    let place = format!("{}:{group_index}:{index}", snake(event));
+                    let keys = files.iter().map(|file| format!("{}:{place}", file.display())).collect();
+                    found.push(Handler { event, group, handler, keys });
                 }
             }
         }
@@ -47,11 +53,14 @@ fn handlers<'a>(file: &Path, hooks: &'a Value, mark: &str) -> Vec<Handler<'a>> {
 /// The events whose hooks of ours Codex does not trust.
 #[must_use]
 pub fn untrusted(file: &Path, hooks: &Value, config: &Value, mark: &str) -> Vec<String> {
+    let state = config.get("hooks").and_then(|hooks| hooks.get("state"));
     let is_trusted = |ours: &Handler<'_>| {
-        let state = config.get("hooks").and_then(|hooks| hooks.get("state")?.get(&ours.key));
-        let trusted = state.and_then(|state| state.get("trusted_hash")?.as_str());
-        let is_enabled = state.and_then(|state| state.get("enabled")) != Some(&Value::Bool(false));
-        is_enabled && trusted == Some(&hash(ours.event, ours.group, ours.handler))
+        let mut states = ours.keys.iter().filter_map(|key| state?.get(key));
+        states.any(|state| {
+            let trusted = state.get("trusted_hash").and_then(Value::as_str);
+            let is_enabled = state.get("enabled") != Some(&Value::Bool(false));
+            is_enabled && trusted == Some(&hash(ours.event, ours.group, ours.handler))
+        })
     };
     let handlers = handlers(file, hooks, mark).into_iter().filter(|ours| !is_trusted(ours));
     handlers.map(|ours| ours.event.to_owned()).collect()
@@ -69,7 +78,7 @@ pub fn is_trusted(manifest: &Manifest, env: &Env) -> bool {
 #[must_use]
 pub fn read(directory: &Path) -> (Value, Value) {
     let value = |format, file: &str| {
-        let bytes = std::fs::read(directory.join(file)).unwrap_or_default();
+        let bytes = read_settings(&directory.join(file)).unwrap_or_default();
         edit::value(format, &bytes).unwrap_or_default()
     };
     (value(Format::Json, "hooks.json"), value(Format::Toml, "config.toml"))
@@ -85,7 +94,7 @@ pub fn without_trust(config: &[u8], file: &Path, hooks: &Value, mark: &str) -> R
     let table = || vec!["hooks".to_owned(), "state".to_owned()];
     let value = edit::value(Format::Toml, config)?;
     let is_known = |key: &String| value.get("hooks").and_then(|hooks| hooks.get("state")?.get(key)).is_some();
-    let keys = handlers(file, hooks, mark).into_iter().map(|ours| ours.key).filter(is_known);
+    let keys = handlers(file, hooks, mark).into_iter().flat_map(|ours| ours.keys).filter(is_known);
     let entries: Vec<_> = keys.map(|key| member([table(), vec![key]].concat())).collect();
     if entries.is_empty() {
         return Ok(config.to_owned());

@@ -11,6 +11,7 @@ use super::wishes::{Ground, Maker, Vehicle};
 use super::{Content, Error, Fingerprint, Wish, apply};
 use crate::edit::{self, Entry};
 use crate::harness::Manifest;
+use crate::spool::local::files::read_settings;
 
 /// How a harness was set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ impl Earlier {
         let vehicle = if is_folder { Vehicle::Folder } else { Vehicle::Settings };
         let approve_tools = records.iter().any(|record| approves(manifest, record))
             || wrote_approving_file(manifest, ground, vehicle, &records);
+        // What its user took back since is not granted again.
+        let approve_tools = approve_tools && is_approved(manifest, ground, vehicle);
         Some(Self { vehicle, approve_tools })
     }
 
@@ -112,7 +115,7 @@ fn folder_directories(manifest: &Manifest, ground: &Ground<'_>, file: &Path) -> 
 
 /// The wish with no more than what is there, and is not in the same place by the vehicle in use.
 fn narrow(wish: Wish, used: &[Wish]) -> Option<Wish> {
-    let found = std::fs::read(&wish.path).ok()?;
+    let found = read_settings(&wish.path).ok()?;
     let same: Vec<_> = used.iter().filter(|used| used.path == wish.path).collect();
     let content = match wish.content {
         Content::Entries { format, mut entries, .. } => {
@@ -140,7 +143,7 @@ fn narrow(wish: Wish, used: &[Wish]) -> Option<Wish> {
 #[must_use]
 pub fn is_as_written(wish: &Wish) -> bool {
     match &wish.content {
-        Content::Whole { bytes } => std::fs::read(&wish.path).is_ok_and(|found| found == *bytes),
+        Content::Whole { bytes } => read_settings(&wish.path).is_ok_and(|found| found == *bytes),
         Content::Entries { .. } | Content::Program { .. } | Content::Gone { .. } => false,
     }
 }
@@ -162,6 +165,32 @@ fn approves(manifest: &Manifest, record: &Record) -> bool {
             fields.len() > 0 && fields.all(|(name, wanted)| value.get(name) == Some(wanted))
         }
         Entry::Section { .. } | Entry::Heading { .. } => false,
+    })
+}
+
+/// Whether the approval is there still: what only an approving setup writes.
+fn is_approved(manifest: &Manifest, ground: &Ground<'_>, vehicle: Vehicle) -> bool {
+    let wishes = |approve_tools| {
+        let ground = Ground { approve_tools, ..ground.clone() };
+        Maker::new(manifest, &ground, None).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
+    };
+    let without = wishes(false);
+    wishes(true).into_iter().all(|wish| {
+        let plain = without.iter().find(|without| without.path == wish.path).map(|wish| &wish.content);
+        match (wish.content, plain) {
+            (Content::Whole { .. }, None) => wish.path.exists(),
+            (Content::Entries { format, mut entries, .. }, plain) => {
+                if let Some(Content::Entries { entries: plain, .. }) = plain {
+                    entries.retain(|entry| !plain.contains(entry));
+                }
+                let found = read_settings(&wish.path).map(|bytes| edit::find(format, &bytes, &entries));
+                entries.is_empty()
+                    || found.is_ok_and(|found| {
+                        found.is_ok_and(|found| found.iter().all(|found| *found == edit::Presence::AsWritten))
+                    })
+            }
+            _ => true,
+        }
     })
 }
 

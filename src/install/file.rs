@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
 pub(super) fn is_program_like(source: &Path, copy: &Path) -> bool {
     let same = || {
         let (mut one, mut other) = (File::open(source)?, File::open(copy)?);
-        let (metadata, other_metadata) = (one.metadata()?, other.metadata()?);
+        let (metadata, other_metadata) = (one.metadata()?, fs::symlink_metadata(copy)?);
         let mode = other_metadata.permissions().mode() & 0o7777;
         if metadata.len() != other_metadata.len() || mode != PROGRAM || !other_metadata.is_file() {
             return Ok(false);
@@ -59,6 +59,29 @@ pub(super) fn is_program_like(source: &Path, copy: &Path) -> bool {
     };
     let same: io::Result<bool> = same();
     same.unwrap_or(false)
+}
+
+/// Finds a file of ours: a link in its place is nothing to follow.
+pub(super) fn find_own(path: &Path) -> Result<Found, Error> {
+    let real = settled(path);
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(Error::NoFile { path: path.to_owned() }),
+        Ok(metadata) if metadata.is_file() => {
+            let bytes = Some(fs::read(path).on("read", path)?);
+            Ok(Found { real, bytes, mode: metadata.permissions().mode() & 0o7777 })
+        }
+        Ok(_) => {
+            // What is behind it is somebody else's, and stays; that there is one is all that is known.
+            fs::remove_file(path).on("remove", path)?;
+            Ok(Found { real, bytes: None, mode: PROGRAM })
+        }
+        Err(_) => Ok(Found { real, bytes: None, mode: PROGRAM }),
+    }
+}
+
+/// As if nothing were there.
+pub(super) fn nothing_at(path: &Path) -> Found {
+    Found { real: settled(path), bytes: None, mode: 0o600 }
 }
 
 /// Finds a file behind its links.
@@ -91,7 +114,7 @@ pub(super) fn find(path: &Path) -> Result<Found, Error> {
 }
 
 /// The path with the links of those directories resolved that are there.
-fn settled(path: &Path) -> PathBuf {
+pub(super) fn settled(path: &Path) -> PathBuf {
     for above in path.ancestors().skip(1) {
         if let (Ok(real), Ok(rest)) = (fs::canonicalize(above), path.strip_prefix(above)) {
             return real.join(rest);

@@ -32,9 +32,9 @@ pub(super) fn hook(hooks: &[String], event: &str) -> Entry {
 }
 
 /// Its MCP server, which has our name.
-pub(super) fn server(servers: &[String], name: &str) -> Entry {
-    let path = [servers, &[name.to_owned()]].concat();
-    Entry::Member { path, value: Value::Null, mark: Some(SERVER.to_owned()), replaces: Vec::new() }
+pub(super) fn server(path: &[String]) -> Entry {
+    let mark = Some(SERVER.to_owned());
+    Entry::Member { path: path.to_vec(), value: Value::Null, mark, replaces: Vec::new() }
 }
 
 /// Its section of instructions.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::edit::{Entry, Format, Refusal};
+use crate::shell::word;
 use crate::spool;
 
 /// What a harness needs in one file, so that mail reaches it.
@@ -122,6 +123,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Another harness reads the same file, and wants it otherwise.
+    #[error("{} is another harness's file, too", path.display())]
+    Shared {
+        /// The file.
+        path: PathBuf,
+    },
     /// It changed between the plan and the write.
     #[error("{} was changed by another program just now", path.display())]
     Changed {
@@ -162,22 +169,23 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { path, refusal } => refusal.hint(path),
-            Self::NotOurs { path } => Some(format!("mv {0} {0}.mine && bch setup", path.display())),
-            Self::Changed { .. } | Self::Stopped | Self::Busy => Some("bch setup".into()),
+            Self::NotOurs { path } => Some(format!("mv {0} {0}.mine && bch setup", word(path))),
+            Self::Changed { .. } | Self::Stopped | Self::Busy => Some("bch doctor".into()),
             Self::Held { path } => {
-                Some(format!("ls -ld {}   # leave the harness, then: bch setup", path.display()))
+                Some(format!("ls -ld {}   # leave the harness, then: bch setup", word(path)))
             }
-            Self::NoFile { path } => Some(format!("ls -l {}", path.display())),
-            Self::Receipt { path, .. } => Some(format!("mv {0} {0}.damaged && bch setup", path.display())),
+            Self::NoFile { path } | Self::Shared { path } => Some(format!("ls -l {}", word(path))),
+            Self::Receipt { path, .. } => Some(format!("mv {0} {0}.damaged && bch setup", word(path))),
             // A file of Nix, say: it is read-only for good, and comes from elsewhere.
             Self::Linked { path, .. } => {
-                Some(format!("ls -l {}   # make the change where that file comes from", path.display()))
+                Some(format!("ls -l {}   # make the change where that file comes from", word(path)))
             }
             Self::Io { verb, path, source } => {
                 // The nearest that is there: it is the one that refuses.
                 let is_there = |above: &&Path| above.symlink_metadata().is_ok();
                 let mut paths = path.ancestors().skip(usize::from(*verb != "read"));
-                let above = paths.find(is_there).unwrap_or(path).display();
+                let above = paths.find(is_there).unwrap_or(path);
+                let above = word(above);
                 Some(match source.kind() {
                     io::ErrorKind::ReadOnlyFilesystem => format!("df {above}   # mounted read-only"),
                     io::ErrorKind::StorageFull => format!("df -h {above}"),

@@ -34,6 +34,9 @@ pub struct Record {
     pub mode: u32,
     /// The bytes that were written; `None` where the file was taken away.
     pub written: Option<Fingerprint>,
+    /// The bytes that they took the place of: a writer that was killed may have left those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Fingerprint>,
     /// What is ours in it; `None` where all of it is.
     pub entries: Option<Entries>,
     /// Directories that were made for it, the outermost first.
@@ -53,6 +56,9 @@ pub struct Entries {
     pub entries: Vec<Entry>,
     /// Objects and arrays that were made or filled for them.
     pub holders: Vec<Holder>,
+    /// What the first version had there: it comes back where the original bytes cannot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<Entry>,
 }
 
 /// All records, and where they are kept.
@@ -69,6 +75,20 @@ struct Contents {
     /// Environment variables that moved a harness's directory, as setup found them.
     environment: BTreeMap<String, PathBuf>,
     records: Vec<Record>,
+}
+
+impl Record {
+    /// Whether the file is where it was, behind no link that was made since.
+    #[must_use]
+    pub(super) fn is_in_place(&self) -> bool {
+        fs::canonicalize(&self.real).is_ok_and(|real| real == self.real)
+    }
+
+    /// Whether these are bytes that setup wrote, or was about to replace: nobody touched the file since.
+    #[must_use]
+    pub fn is_untouched(&self, now: Option<&Fingerprint>) -> bool {
+        now == self.written.as_ref() || now.is_some() && now == self.earlier.as_ref()
+    }
 }
 
 impl Receipt {
@@ -92,6 +112,15 @@ impl Receipt {
         self.contents.records.iter().find(|record| record.real == real)
     }
 
+    /// The record of the file that a harness names so, wherever it really is by now: its user may have put it behind a
+    /// link since.
+    #[must_use]
+    pub(super) fn record_of(&self, real: &Path, path: &Path) -> Option<&Record> {
+        let moved =
+            || self.contents.records.iter().find(|record| record.path == path && !record.is_in_place());
+        self.record(real).or_else(moved)
+    }
+
     /// All records, in the order of their writing.
     #[must_use]
     pub fn records(&self) -> &[Record] {
@@ -104,9 +133,12 @@ impl Receipt {
         &self.contents.environment
     }
 
-    /// Remembers an environment variable that moves a harness's directory.
-    pub fn remember_variable(&mut self, name: &str, value: &Path) {
-        self.contents.environment.insert(name.to_owned(), value.to_owned());
+    /// Remembers an environment variable that moves a harness's directory, or that none does any more.
+    pub fn remember_variable(&mut self, name: &str, value: Option<&Path>) {
+        match value {
+            Some(value) => drop(self.contents.environment.insert(name.to_owned(), value.to_owned())),
+            None => drop(self.contents.environment.remove(name)),
+        }
     }
 
     /// The bytes that a record's file had; `None` where they are lost, or do not fit their name.
@@ -130,9 +162,9 @@ impl Receipt {
         Ok(fingerprint)
     }
 
-    /// Puts a record in the place of the one of the same file, or takes that away.
-    pub(super) fn set(&mut self, real: &Path, record: Option<Record>) {
-        let place = self.contents.records.iter().position(|other| other.real == real);
+    /// Puts a record in the place of the one that knows the file under this name, or takes that away.
+    pub(super) fn set(&mut self, known: &Path, record: Option<Record>) {
+        let place = self.contents.records.iter().position(|other| other.real == known);
         match (place, record) {
             (Some(place), Some(record)) => self.contents.records[place] = record,
             (Some(place), None) => drop(self.contents.records.remove(place)),
@@ -145,7 +177,9 @@ impl Receipt {
     pub(super) fn save(&mut self) -> Result<(), Error> {
         let path = self.directory.join("receipt.json");
         if self.contents.records.is_empty() {
-            let _ = fs::remove_dir_all(self.directory.join("originals"));
+            if !self.has_damaged() {
+                let _ = fs::remove_dir_all(self.directory.join("originals"));
+            }
             return match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).on("remove", &path),
                 _ => Ok(()),
@@ -164,6 +198,9 @@ impl Receipt {
 
     /// Removes originals that no record names, and what a killed writer left.
     pub(super) fn sweep(&self) {
+        if self.has_damaged() {
+            return;
+        }
         for directory in [self.directory.clone(), self.directory.join("originals")] {
             for name in files::names(&directory).unwrap_or_default() {
                 if name.starts_with('.') && name.ends_with(".tmp") {
@@ -182,6 +219,11 @@ impl Receipt {
                 let _ = fs::remove_file(self.directory.join("originals").join(name));
             }
         }
+    }
+
+    /// Whether a receipt was put aside that names originals which this one does not.
+    fn has_damaged(&self) -> bool {
+        self.directory.join("receipt.json.damaged").exists()
     }
 
     /// Our directory of data.

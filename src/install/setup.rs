@@ -36,6 +36,8 @@ pub struct Part {
     pub changes: Result<Vec<Change>, Error>,
     /// What is asked for, where it is being set up.
     wishes: Option<Vec<Wish>>,
+    /// What a lost receipt would have known, where it is being taken out.
+    swept: Vec<Wish>,
     /// Whether it has been carried out.
     pub is_done: bool,
 }
@@ -43,7 +45,8 @@ pub struct Part {
 impl Part {
     fn install(id: &str, title: &str, wishes: Vec<Wish>, receipt: &Receipt) -> Self {
         let changes = plan::install(id, &wishes, receipt);
-        Self { id: id.to_owned(), title: title.to_owned(), changes, wishes: Some(wishes), is_done: false }
+        let (id, title) = (id.to_owned(), title.to_owned());
+        Self { id, title, changes, wishes: Some(wishes), swept: Vec::new(), is_done: false }
     }
 
     /// Whether a file changes.
@@ -129,13 +132,15 @@ pub fn plan_uninstall(
             return;
         }
         let (id, title) = (id.to_owned(), title.to_owned());
-        parts.push(Part { id, title, changes, wishes: None, is_done: false });
+        parts.push(Part { id, title, changes, wishes: None, swept: wishes, is_done: false });
     };
     for manifest in Manifest::all() {
         if choice.only.as_ref().is_none_or(|only| only.contains(&manifest.id)) {
-            // Both vehicles, the tools approved and not: a superset of what setup may have written.
+            // Both vehicles, the tools approved and not: a superset of what setup may have written. An approval that a
+            // receipt does not know is the user's own, unless there is none.
+            let is_lost = !receipt.records().iter().any(|record| record.owner == manifest.id);
             let mut wishes = Vec::new();
-            for approve_tools in [true, false] {
+            for approve_tools in [true, false].into_iter().filter(|approve| is_lost || !approve) {
                 let ground = Ground { approve_tools, ..ground.clone() };
                 for vehicle in [Vehicle::Settings, Vehicle::Folder] {
                     let maker = Maker::new(&manifest, &ground, None);
@@ -157,9 +162,10 @@ fn plan_out(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Chang
         changes.push(plan::revert(record, receipt)?);
     }
     for wish in wishes {
-        if let Some(change) = plan::sweep(wish)?
-            && !changes.iter().any(|other: &Change| other.real == change.real)
-        {
+        let Some(change) = plan::sweep(wish)? else { continue };
+        // One file can be two harnesses', by links: who has it in the receipt takes ours out of it.
+        let is_known = receipt.record(&change.real).is_some();
+        if !is_known && !changes.iter().any(|other: &Change| other.real == change.real) {
             changes.push(change);
         }
     }
@@ -173,7 +179,7 @@ fn plan_out(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Chang
 fn forget_trust(changes: &mut [Change]) -> Result<(), Error> {
     let is = |change: &Change, name: &str| change.path.file_name().is_some_and(|found| found == name);
     let hooks = changes.iter().find(|change| is(change, "hooks.json"));
-    let Some((file, Some(hooks))) = hooks.map(|change| (change.real.clone(), change.before.clone())) else {
+    let Some((file, Some(hooks))) = hooks.map(|change| (change.path.clone(), change.before.clone())) else {
         return Ok(());
     };
     let hooks = edit::value(Format::Json, &hooks).unwrap_or_default();
@@ -211,14 +217,14 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
                     let done = parts[..index].iter().filter(|part| part.is_done);
                     let changes: Vec<Change> =
                         done.filter_map(|part| part.changes.as_ref().ok()).flatten().cloned().collect();
-                    apply::take_back(&changes, receipt, before);
+                    apply::take_back(&changes, changes.len(), receipt, before);
                     return Err(Error::Stopped);
                 }
                 Err(Error::Changed { .. }) if tries > 0 => {
                     tries -= 1;
                     part.changes = match &part.wishes {
                         Some(wishes) => plan::install(&part.id, wishes, receipt),
-                        None => plan_out(&part.id, &[], receipt),
+                        None => plan_out(&part.id, &part.swept, receipt),
                     };
                 }
                 Err(error) => {

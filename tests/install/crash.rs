@@ -96,6 +96,7 @@ fn every_call(vehicle: &str, fault: &str) {
         }
     }
     println!("{vehicle}, {fault}: {count} places");
+    assert!(count > 100, "{count}: too little was struck");
     assert!(home.run(&["uninstall"]).0);
     assert!(
         !home.file(".local").exists(),

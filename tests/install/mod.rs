@@ -8,6 +8,7 @@ mod edits;
 mod first_version;
 mod locks;
 mod moved;
+mod owned;
 mod permissions;
 mod purge;
 mod questions;

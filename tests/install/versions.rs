@@ -1,7 +1,7 @@
 //! The vehicle that a harness gets by default hangs on its version, which no program is started for.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::UserHome;
 
@@ -17,7 +17,8 @@ fn gets_folder(home: &UserHome) -> bool {
 
 /// A program that fails if it is started.
 fn program(home: &UserHome, file: &str) {
-    home.write(file, "#!/bin/sh\necho started >\"$HOME/started\"; exit 1\n");
+    let path = home.write(file, "#!/bin/sh\necho started >\"$HOME/started\"; exit 1\n");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(home.file("bin")).unwrap();
     symlink(home.file(file), home.file("bin/claude")).unwrap();
 }

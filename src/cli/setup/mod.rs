@@ -93,12 +93,15 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     let ground = site.ground(arguments.approve_tools);
     let mut parts = setup::plan_setup(&ground, &choice, site.programs()?, &site.receipt);
     if parts.len() == 1 {
-        return Err(mistake("there is no harness here", "bch setup --only claude-code,codex,gemini-cli"));
+        return Err(mistake(
+            "there is no harness here",
+            "npm install -g @openai/codex   # or another harness, then: bch setup",
+        ));
     }
     for manifest in Manifest::all().iter().filter(|manifest| parts.iter().any(|part| part.id == manifest.id))
     {
         for (name, value) in manifest.install.variables(env) {
-            site.receipt.remember_variable(&name, &value);
+            site.receipt.remember_variable(&name, value.as_deref());
         }
     }
     let (word, confirmation) = ("setup", "Set these up?");

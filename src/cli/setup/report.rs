@@ -100,6 +100,7 @@ fn refusal_report(error: &Error) -> FileReport {
         | Error::NotOurs { path }
         | Error::Changed { path }
         | Error::Held { path }
+        | Error::Shared { path }
         | Error::NoFile { path } => (path.clone(), None, None),
         Error::Receipt { path, .. } => (path.clone(), None, None),
         Error::Stopped | Error::Busy => (PathBuf::new(), None, None),

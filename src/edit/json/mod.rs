@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::lines::{self, Gap};
 use super::place::{Reason, Refusal};
-use super::{Entry, Format, Holder, Presence, bears_any};
+use super::{Entry, Format, Holder, Presence, bears_any, holds, merged};
 use document::Document;
-use ours::{ours, value_of};
+use ours::{Ours, ours, value_of};
 
 /// How often one entry's place may be mended: more than that is a fault of ours, and must not go on for ever.
 const MOST_STEPS: usize = 100;
@@ -56,14 +56,15 @@ fn step(
         Entry::Member { path, .. } if path.is_empty() => Ok(None),
         Entry::Member { path, value, replaces, .. } => match document.find(path)? {
             None => with(document, path, value.clone(), holders).map(Some),
-            Some(member) if value_of(member.value) == *value => Ok(None),
+            Some(member) if holds(&value_of(member.value), value) => Ok(None),
             Some(member) if !bears_any(&value_of(member.value), replaces) => {
                 let reason = Reason::NotOurs(path.join("."));
                 Err(Refusal::new(reason, document.text, member.value.start()))
             }
             Some(member) => {
                 let place = member.value.start()..member.value.end();
-                Ok(Some(layout::replace(document.text, place, value)))
+                let value = merged(&value_of(member.value), value);
+                Ok(Some(layout::replace(document.text, place, &value)))
             }
         },
         Entry::Element { path, value, mark } => {
@@ -72,7 +73,7 @@ fn step(
                 holders.push(Holder { path: path.clone(), before: None });
                 return Ok(Some(edited));
             };
-            Ok(match &ours(array, mark)[..] {
+            Ok(match &ours(array, value, mark)[..] {
                 [] => {
                     let array = document.elements(array);
                     holders.extend(array.held(path));
@@ -146,9 +147,19 @@ fn cut_step(document: &Document<'_>, entry: &Entry) -> Result<Option<String>, Re
             let found = document.find(path)?.filter(|member| bears_any(&value_of(member.value), mark));
             Ok(found.map(|member| document.members(member.object).without(member.number)))
         }
-        Entry::Element { path, mark, .. } => {
-            let Some(array) = document.find_array(path)? else { return Ok(None) };
-            Ok(ours(array, mark).last().map(|ours| ours.cut(document, array)))
+        Entry::Element { path, value, mark } => {
+            let found = document.find_array(path)?.map(|array| (array, ours(array, value, mark)));
+            if let Some((array, Some(last))) = found.as_ref().map(|(array, ours)| (array, ours.last())) {
+                return Ok(Some(last.cut(document, array)));
+            }
+            // One that was moved to another list beside its own is ours still.
+            if value.is_string() || value.is_null() {
+                return Ok(None);
+            }
+            let above = &path[..path.len().saturating_sub(1)];
+            let Some(object) = document.way(above)?.get(above.len()).copied() else { return Ok(None) };
+            let lists = object.properties.iter().filter_map(|property| property.value.as_array());
+            Ok(lists.into_iter().find_map(|list| Some(ours(list, value, mark).last()?.cut(document, list))))
         }
         Entry::Section { .. } | Entry::Heading { .. } => Ok(None),
     }
@@ -184,12 +195,12 @@ pub(super) fn find(format: Format, text: &str, entries: &[Entry]) -> Result<Vec<
         .map(|entry| match entry {
             Entry::Member { path, value, .. } => Ok(match document.find(path)? {
                 None => Presence::Absent,
-                Some(member) if value_of(member.value) == *value => Presence::AsWritten,
+                Some(member) if holds(&value_of(member.value), value) => Presence::AsWritten,
                 Some(_) => Presence::Different,
             }),
             Entry::Element { path, value, mark } => {
                 let Some(array) = document.find_array(path)? else { return Ok(Presence::Absent) };
-                Ok(match &ours(array, mark)[..] {
+                Ok(match &ours(array, value, mark)[..] {
                     [] => Presence::Absent,
                     [one] if one.is(value, mark) => Presence::AsWritten,
                     [_] => Presence::Different,
@@ -199,6 +210,36 @@ pub(super) fn find(format: Format, text: &str, entries: &[Entry]) -> Result<Vec<
             Entry::Section { .. } | Entry::Heading { .. } => Ok(Presence::Absent),
         })
         .collect()
+}
+
+pub(super) fn extract(format: Format, text: &str, entries: &[Entry]) -> Result<Vec<Entry>, Refusal> {
+    let document = Document::parse(format, text)?;
+    let mut found = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Member { path, mark, replaces, .. } => {
+                let value = document.find(path)?.map(|member| value_of(member.value));
+                let value = value.filter(|value| bears_any(value, mark));
+                found.extend(value.map(|value| Entry::Member {
+                    path: path.clone(),
+                    value,
+                    mark: mark.clone(),
+                    replaces: replaces.clone(),
+                }));
+            }
+            Entry::Element { path, value, mark } => {
+                let Some(array) = document.find_array(path)? else { continue };
+                found.extend(ours(array, value, mark).iter().filter_map(|ours| match ours {
+                    Ours::Whole(_, node) => {
+                        Some(Entry::Element { path: path.clone(), value: value_of(node), mark: mark.clone() })
+                    }
+                    Ours::Part(..) => None,
+                }));
+            }
+            Entry::Section { .. } | Entry::Heading { .. } => {}
+        }
+    }
+    Ok(found)
 }
 
 pub(super) fn value(format: Format, text: &str) -> Result<Value, Refusal> {

@@ -4,7 +4,7 @@ use jsonc_parser::ast::{Array, Value as Node};
 use jsonc_parser::common::Ranged;
 use serde_json::Value;
 
-use super::super::bears;
+use super::super::{bears, is_marked};
 use super::document::Document;
 use super::layout;
 
@@ -20,8 +20,8 @@ pub(super) fn value_of(node: &Node<'_>) -> Value {
 }
 
 /// All of ours in an array.
-pub(super) fn ours<'n, 'a>(array: &'n Array<'a>, mark: &str) -> Vec<Ours<'n, 'a>> {
-    let bears_mark = |node: &Node<'_>| bears(&value_of(node), mark);
+pub(super) fn ours<'n, 'a>(array: &'n Array<'a>, wanted: &Value, mark: &str) -> Vec<Ours<'n, 'a>> {
+    let bears_mark = |node: &Node<'_>| is_marked(&value_of(node), wanted, mark);
     let part = |element: &'n Node<'a>| {
         element.as_object()?.properties.iter().find_map(|property| {
             let array = property.value.as_array()?;

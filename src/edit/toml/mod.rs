@@ -9,7 +9,7 @@ use toml_edit::{Document, InlineTable, Item, Key};
 
 use super::lines::{self, Gap};
 use super::place::{Reason, Refusal};
-use super::{Entry, Presence, bears_any};
+use super::{Entry, Presence, bears_any, holds, merged};
 use cut::cut;
 use value::{json_value, table_text, toml_value};
 
@@ -69,25 +69,29 @@ pub(super) fn insert(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
         let Entry::Member { path, value, replaces, .. } = entry else { continue };
         let Some((_, above)) = path.split_last() else { continue };
         let document = parse(&edited)?;
+        let mut wanted = value.clone();
         match find_item(&document, &edited, path)? {
-            Some(item) if json_value(item) == *value => continue,
+            Some(item) if holds(&json_value(item), value) => continue,
             Some(item) if !bears_any(&json_value(item), replaces) => {
                 let start = item.span().map_or(0, |span| span.start);
                 return Err(Refusal::new(Reason::NotOurs(path.join(".")), &edited, start));
             }
-            Some(_) => edited = cut(&edited, path)?,
+            Some(item) => {
+                wanted = merged(&json_value(item), value);
+                edited = cut(&edited, path)?;
+            }
             None => {}
         }
         let document = parse(&edited)?;
         let holder = find_item(&document, &edited, above)?;
         let inline = holder.and_then(Item::as_inline_table);
         let next = match inline {
-            Some(table) => with_piece(&edited, table, path, value),
-            None => Some(lines::with(&edited, &table_text(path, value), Gap::Line)),
+            Some(table) => with_piece(&edited, table, path, &wanted),
+            None => Some(lines::with(&edited, &table_text(path, &wanted), Gap::Line)),
         };
         let next = next.unwrap_or_default();
         let is_there = parse(&next).is_ok_and(|document| {
-            find_item(&document, &next, path).is_ok_and(|item| item.map(json_value).as_ref() == Some(value))
+            find_item(&document, &next, path).is_ok_and(|item| item.map(json_value).as_ref() == Some(&wanted))
         });
         if !is_there {
             let what = format!("there is no place for `{}`", path.join("."));
@@ -121,12 +125,28 @@ pub(super) fn find(text: &str, entries: &[Entry]) -> Result<Vec<Presence>, Refus
         .map(|entry| match entry {
             Entry::Member { path, value, .. } => Ok(match find_item(&document, text, path)? {
                 None => Presence::Absent,
-                Some(item) if json_value(item) == *value => Presence::AsWritten,
+                Some(item) if holds(&json_value(item), value) => Presence::AsWritten,
                 Some(_) => Presence::Different,
             }),
             _ => Ok(Presence::Absent),
         })
         .collect()
+}
+
+pub(super) fn extract(text: &str, entries: &[Entry]) -> Result<Vec<Entry>, Refusal> {
+    let document = parse(text)?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let Entry::Member { path, mark, replaces, .. } = entry else { continue };
+        let value = find_item(&document, text, path)?.map(json_value);
+        found.extend(value.filter(|value| bears_any(value, mark)).map(|value| Entry::Member {
+            path: path.clone(),
+            value,
+            mark: mark.clone(),
+            replaces: replaces.clone(),
+        }));
+    }
+    Ok(found)
 }
 
 pub(super) fn value(text: &str) -> Result<Value, Refusal> {

@@ -1,6 +1,7 @@
 //! Our entries in a file of the user's: whether they are there, and what the file is with and without them.
 
 use crate::edit::{self, Edited, Entry, Format, Holder, Presence};
+use crate::install::first_version;
 use crate::install::receipt::Entries;
 
 /// Whether a file has what it has to have, and no more of ours, however it is laid out.
@@ -56,6 +57,26 @@ pub(super) fn over(
     let mut edited = put_in(format, bytes, entries, &gone, holders)?;
     edited.holders.extend(holders.iter().cloned());
     let Some(bytes) = bytes else { return Ok((None, edited)) };
+    if ours.is_none() && edit::remove(format, bytes, entries, &[])?.bytes != bytes {
+        // Ours are there, and a receipt is not.
+        edited.holders.extend(super::revert::holders(entries));
+    }
     let original = edit::remove(format, bytes, &[entries, &old].concat(), &edited.holders)?.bytes;
     Ok((Some(original), edited))
+}
+
+/// What of the first version gives way to ours: its own entries, and its server, which has our name.
+pub(super) fn replaced(
+    format: Format,
+    bytes: Option<&[u8]>,
+    entries: &[Entry],
+    outdated: &[Entry],
+) -> Result<Vec<Entry>, edit::Refusal> {
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
+    let servers = entries.iter().filter_map(|entry| match entry {
+        Entry::Member { path, .. } => Some(first_version::server(path)),
+        _ => None,
+    });
+    let places: Vec<_> = outdated.iter().cloned().chain(servers).collect();
+    edit::extract(format, bytes, &places)
 }

@@ -22,6 +22,8 @@ pub struct Change {
     pub path: PathBuf,
     /// The file behind its links.
     pub real: PathBuf,
+    /// Where it was when the receipt learned of it.
+    pub(super) known: PathBuf,
     /// Its bytes now; `None` where there is none.
     pub before: Option<Vec<u8>>,
     /// Its bytes then; `None` where it is to go.
@@ -44,6 +46,8 @@ pub struct Change {
     pub kept: Option<&'static str>,
 }
 
+/// Why what is no file any more is left to its user.
+const REPLACED: &str = "something else is there since setup";
 /// Why a file of ours that its user changed is left to them.
 const CHANGED: &str = "you changed it since setup";
 
@@ -53,6 +57,7 @@ impl Change {
             owner: owner.to_owned(),
             path,
             real: found.real.clone(),
+            known: found.real.clone(),
             before: found.bytes.clone(),
             after: found.bytes.clone(),
             mode: found.mode,
@@ -107,7 +112,7 @@ impl Change {
 /// Where one of the files cannot be read, or is not what an editor can keep whole: none is to be written then.
 pub fn install(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Change>, Error> {
     let mut changes = wishes.iter().map(|wish| wished(wish, receipt)).collect::<Result<Vec<_>, _>>()?;
-    let is_wished = |record: &&Record| changes.iter().any(|change| change.real == record.real);
+    let is_wished = |record: &&Record| changes.iter().any(|change| change.known == record.real);
     let surplus: Vec<_> =
         receipt.records().iter().filter(|record| record.owner == owner && !is_wished(record)).collect();
     for record in surplus {

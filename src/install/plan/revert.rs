@@ -1,19 +1,36 @@
 //! Taking out: what a record knows, and what a lost one would have known.
 
-use super::{CHANGED, Change};
-use crate::edit::{self, Entry, Holder, Presence};
+use std::path::{Path, PathBuf};
+
+use super::wished::is_alike;
+use super::{CHANGED, Change, REPLACED};
+use crate::edit::{self, Entry, Holder};
 use crate::install::file::{self, Found};
 use crate::install::receipt::{Receipt, Record};
 use crate::install::wishes::NAME;
-use crate::install::{Content, Error, Fingerprint, Wish};
+use crate::install::{Content, Error, Fingerprint, PROGRAMS, Wish};
 
 /// What taking out a record's file changes.
 ///
 /// # Errors
 /// As [`install`].
 pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
-    let found = file::find(&record.real)?;
+    // Behind a link that its user made of it since, the file is the same one.
+    let place = if record.is_in_place() { &record.real } else { &record.path };
+    let found = match record.owner.as_str() {
+        PROGRAMS => file::find_own(&record.path),
+        _ => file::find(place),
+    };
+    let (found, kept) = match found {
+        Err(Error::NoFile { path }) => (file::nothing_at(&path), Some(REPLACED)),
+        found => (found?, None),
+    };
     let mut change = Change::nothing(&record.owner, record.path.clone(), &found);
+    change.known.clone_from(&record.real);
+    if kept.is_some() {
+        change.kept = kept;
+        return Ok(change);
+    }
     change.directories = record.directories.clone();
     change.lock.clone_from(&record.lock);
     change.is_ours = record.original.is_none();
@@ -22,7 +39,7 @@ pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
     if now == record.original {
         return Ok(change);
     }
-    if now == record.written {
+    if record.is_untouched(now.as_ref()) {
         match original {
             None => change.after = None,
             Some(Some(original)) => {
@@ -47,7 +64,10 @@ fn take_out(record: &Record, found: &Found, change: &mut Change) -> Result<(), E
         return Ok(());
     };
     let refused = |refusal| Error::Refused { path: record.path.clone(), refusal };
-    let edited = edit::remove(ours.format, bytes, &ours.entries, &ours.holders).map_err(refused)?;
+    let mut edited = edit::remove(ours.format, bytes, &ours.entries, &ours.holders).map_err(&refused)?;
+    if !ours.replaced.is_empty() {
+        edited = edit::insert(ours.format, Some(&edited.bytes), &ours.replaced).map_err(refused)?;
+    }
     // A file that we made, and that holds nothing any more, is a trace of ours.
     let is_trace = record.original.is_none() && edit::is_empty(ours.format, &edited.bytes);
     change.after = if is_trace { None } else { Some(edited.bytes) };
@@ -60,24 +80,27 @@ fn take_out(record: &Record, found: &Found, change: &mut Change) -> Result<(), E
 /// # Errors
 /// As [`install`].
 pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
-    let found = file::find(&wish.path)?;
+    let found = match (&wish.content, file::find(&wish.path)) {
+        (Content::Program { .. }, _) => file::find_own(&wish.path)?,
+        (_, Err(Error::NoFile { .. })) => return Ok(None),
+        (_, found) => found?,
+    };
     let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
     let Some(bytes) = &found.bytes else { return Ok(None) };
     change.lock.clone_from(&wish.lock);
     match &wish.content {
         Content::Program { .. } => change.after = None,
-        Content::Whole { bytes: ours } if ours == bytes => change.after = None,
+        Content::Whole { bytes: ours } if is_alike(bytes, ours) => {
+            change.after = None;
+            change.directories = own_directories(&wish.path);
+        }
         Content::Whole { .. } | Content::Gone { .. } => {}
         // A file that does not parse and does not name us is no concern of ours.
         Content::Entries { .. } if memchr::memmem::find(bytes, NAME.as_bytes()).is_none() => {}
         Content::Entries { format, entries, .. } => {
             let refused = |refusal| Error::Refused { path: wish.path.clone(), refusal };
-            let edited = edit::remove(*format, bytes, entries, &holders(entries)).map_err(refused)?;
-            if edit::find(*format, bytes, entries)
-                .map_err(refused)?
-                .iter()
-                .any(|found| *found != Presence::Absent)
-            {
+            if edit::remove(*format, bytes, entries, &[]).map_err(&refused)?.bytes != *bytes {
+                let edited = edit::remove(*format, bytes, entries, &holders(entries)).map_err(refused)?;
                 change.after = Some(edited.bytes);
             }
         }
@@ -85,8 +108,16 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
     Ok((!change.is_nothing()).then_some(change))
 }
 
+/// The directories that bear our name above a file of ours, the outermost first.
+fn own_directories(path: &Path) -> Vec<PathBuf> {
+    let is_ours = |above: &&Path| above.iter().any(|part| part == NAME);
+    let mut ours: Vec<_> = path.ancestors().skip(1).take_while(is_ours).map(Path::to_owned).collect();
+    ours.reverse();
+    ours
+}
+
 /// Every object and array above the entries: where nobody knows who made them, an empty one goes.
-fn holders(entries: &[Entry]) -> Vec<Holder> {
+pub(super) fn holders(entries: &[Entry]) -> Vec<Holder> {
     let mut paths: Vec<Vec<String>> = Vec::new();
     for entry in entries {
         let path = entry.container();

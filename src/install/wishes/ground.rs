@@ -7,6 +7,7 @@ use crate::env::Env;
 use crate::harness::{Event, Manifest};
 use crate::install::{Content, PROGRAMS, Wish};
 use crate::message::AgentName;
+use crate::shell::quoted;
 
 /// What all harnesses' wishes are made of.
 #[derive(Debug, Clone)]
@@ -46,11 +47,6 @@ impl Ground<'_> {
             quoted(&self.home)
         )
     }
-}
-
-/// A path as one word of a POSIX shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
 }
 
 /// The programs, in the directory that stays the same across upgrades.

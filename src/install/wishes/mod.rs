@@ -10,12 +10,13 @@ use super::{Content, Wish, first_version};
 use crate::edit::{self, Entry, Format};
 use crate::harness::{Event, Folder, Gives, Installation, Manifest, Place, TimeoutUnit};
 use crate::message::AgentName;
+use crate::spool::local::files::read_settings;
 pub use ground::{Ground, programs};
 
 /// The key of our MCP server, and the name of our folders and skills.
 pub const NAME: &str = "backchannel";
 /// One of these is in an MCP entry of ours, also in one that another tool changed, or of the first version.
-const SERVER_MARKS: [&str; 3] = ["bch", first_version::SERVER, "--home"];
+const SERVER_MARKS: [&str; 3] = ["/bch", first_version::SERVER, ".backchannel"];
 /// What an agent is told of its mail.
 const INSTRUCTIONS: &str = include_str!("../../../templates/instructions.md");
 /// What a hook may take, in seconds, unless its event says otherwise.
@@ -202,7 +203,7 @@ impl<'a> Maker<'a> {
         let has_own = self.install().folder.as_ref().is_some_and(|folder| folder.instructions.is_some());
         let is_wanted = !(has_own && vehicle == Vehicle::Folder);
         let is_in_force = |file: &String| {
-            std::fs::read(self.directory.join(file)).is_ok_and(|bytes| !bytes.trim_ascii().is_empty())
+            read_settings(&self.directory.join(file)).is_ok_and(|bytes| !bytes.trim_ascii().is_empty())
         };
         let overriding = instructions.overriding_file.clone().filter(is_in_force);
         let named = instructions.setting.as_ref().and_then(|place| self.setting(place));
@@ -228,7 +229,11 @@ impl<'a> Maker<'a> {
         let mut wishes: Vec<_> = hooks.collect();
         if vehicle == Vehicle::Folder {
             let place = &install.tools.place;
-            wishes.push(clean(self.tools_file(), place, first_version::server(&place.path, NAME)));
+            wishes.push(clean(
+                self.tools_file(),
+                place,
+                first_version::server(&[&place.path[..], &[NAME.to_owned()]].concat()),
+            ));
             if let Some(skill) = &install.skill {
                 let mark = first_version::SKILL.to_owned();
                 wishes.push(self.wish(self.directory.join(skill), Content::Gone { mark }));
@@ -239,7 +244,7 @@ impl<'a> Maker<'a> {
 
     /// A file name that a setting gives: the first, where it is a list.
     fn setting(&self, place: &Place) -> Option<String> {
-        let bytes = std::fs::read(self.directory.join(&place.file)).ok()?;
+        let bytes = read_settings(&self.directory.join(&place.file)).ok()?;
         let value = edit::value(place.format, &bytes).ok()?;
         let found = place.path.iter().try_fold(&value, |value, key| value.get(key))?;
         let name = found.as_str().or_else(|| found.as_array()?.first()?.as_str())?;

@@ -48,6 +48,23 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(read_into(path, &mut bytes)?.then_some(bytes))
 }
 
+/// Reads a settings file, of whomever it is: a regular file of 64 MiB at most. A link to a device or a pipe in its
+/// place must not hold us up.
+///
+/// # Errors
+/// Where it is not there, cannot be read, or is no such file.
+pub(crate) fn read_settings(path: &Path) -> io::Result<Vec<u8>> {
+    const MOST: u64 = 64 * 1024 * 1024;
+    let file = File::options().read(true).custom_flags(NO_WAIT).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > MOST {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file of settings"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// As [`read`], into a buffer that is used again; `false` where there is no file.
 pub(crate) fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<bool> {
     bytes.clear();

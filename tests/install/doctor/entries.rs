@@ -1,6 +1,7 @@
 //! What setup wrote into the harnesses' files, by every choice that setup has.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
@@ -132,7 +133,8 @@ fn a_version_that_does_not_load_our_folder_is_told() {
     let install = |version: &str| {
         let package = json!({"name": "@anthropic-ai/claude-code", "version": version});
         home.write("npm/claude-code/package.json", package.to_string());
-        home.write("npm/claude-code/cli.js", "");
+        let program = home.write("npm/claude-code/cli.js", "");
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
     };
     install("2.1.156");
     fs::create_dir_all(home.file("npm/bin")).unwrap();
