@@ -70,12 +70,8 @@ pub(super) fn find_own(path: &Path) -> Result<Found, Error> {
             let bytes = Some(fs::read(path).on("read", path)?);
             Ok(Found { real, bytes, mode: metadata.permissions().mode() & 0o7777 })
         }
-        Ok(_) => {
-            // What is behind it is somebody else's, and stays; that there is one is all that is known.
-            fs::remove_file(path).on("remove", path)?;
-            Ok(Found { real, bytes: None, mode: PROGRAM })
-        }
-        Err(_) => Ok(Found { real, bytes: None, mode: PROGRAM }),
+        // What is behind a link is somebody else's, and stays: writing puts a file in the link's place.
+        _ => Ok(Found { real, bytes: None, mode: PROGRAM }),
     }
 }
 
@@ -226,6 +222,8 @@ fn keep_access_list(from: &Path, file: &File) -> Result<(), rustix::io::Errno> {
 
 fn check_unchanged(real: &Path, before: Option<&[u8]>) -> Result<(), Error> {
     let now = match fs::read(real) {
+        // Only a program of ours is known by a path that can be a link.
+        Ok(_) if real.is_symlink() => None,
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).on("read", real),

@@ -92,6 +92,23 @@ fn a_file_and_a_directory_that_were_put_behind_links_since_keep_our_entries_and_
 }
 
 #[test]
+fn a_program_of_ours_that_is_a_link_to_a_build_becomes_a_file_and_the_build_stays() {
+    let home = UserHome::new();
+    directories(&home);
+    assert!(home.run(&["setup"]).0);
+    let (program, build) = (home.file(".local/share/backchannel/bin/bch-hook"), home.write("build", "mine"));
+    fs::remove_file(&program).unwrap();
+    symlink(&build, &program).unwrap();
+    assert!(home.bch(&["setup", "--dry-run"]).status.success());
+    assert!(program.is_symlink(), "a plan changes nothing");
+    assert!(home.run(&["setup"]).0);
+    assert!(!program.is_symlink() && fs::read(&program).unwrap().len() > 1000);
+    assert!(home.run(&["uninstall"]).0);
+    assert_eq!(home.read("build"), "mine");
+    assert!(!home.file(".local").exists());
+}
+
+#[test]
 fn a_second_setup_in_a_linked_home_keeps_the_programs() {
     let home = UserHome::new();
     directories(&home);
