@@ -168,14 +168,16 @@ fn approves(manifest: &Manifest, record: &Record) -> bool {
     })
 }
 
+/// What the harness would get with this choice of approval.
+fn wishes(manifest: &Manifest, ground: &Ground<'_>, vehicle: Vehicle, approve_tools: bool) -> Vec<Wish> {
+    let ground = Ground { approve_tools, ..ground.clone() };
+    Maker::new(manifest, &ground, None).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
+}
+
 /// Whether the approval is there still: what only an approving setup writes.
 fn is_approved(manifest: &Manifest, ground: &Ground<'_>, vehicle: Vehicle) -> bool {
-    let wishes = |approve_tools| {
-        let ground = Ground { approve_tools, ..ground.clone() };
-        Maker::new(manifest, &ground, None).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
-    };
-    let without = wishes(false);
-    wishes(true).into_iter().all(|wish| {
+    let without = wishes(manifest, ground, vehicle, false);
+    wishes(manifest, ground, vehicle, true).into_iter().all(|wish| {
         let plain = without.iter().find(|without| without.path == wish.path).map(|wish| &wish.content);
         match (wish.content, plain) {
             (Content::Whole { .. }, None) => wish.path.exists(),
@@ -201,18 +203,16 @@ fn wrote_approving_file(
     vehicle: Vehicle,
     records: &[&Record],
 ) -> bool {
-    let wishes = |approve_tools| {
-        let ground = Ground { approve_tools, ..ground.clone() };
-        Maker::new(manifest, &ground, None).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
-    };
     let was_written = |wish: &Wish| {
         let Content::Whole { bytes } = &wish.content else { return None };
         let record = records.iter().find(|record| record.path == wish.path)?;
         Some(record.written == Some(Fingerprint::of(bytes)))
     };
-    let without = wishes(false);
-    wishes(true).iter().filter(|with| was_written(with) == Some(true)).any(|with| {
-        let plain = without.iter().find(|without| without.path == with.path);
-        plain.is_some_and(|without| was_written(without) == Some(false))
-    })
+    let without = wishes(manifest, ground, vehicle, false);
+    wishes(manifest, ground, vehicle, true).iter().filter(|with| was_written(with) == Some(true)).any(
+        |with| {
+            let plain = without.iter().find(|without| without.path == with.path);
+            plain.is_some_and(|without| was_written(without) == Some(false))
+        },
+    )
 }

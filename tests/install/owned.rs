@@ -181,6 +181,19 @@ fn what_a_lost_receipt_knew_is_learned_anew_and_taken_out_wherever_the_programs_
 }
 
 #[test]
+fn without_a_receipt_an_empty_directory_of_the_user_stays_in_a_home_of_our_name() {
+    let home = UserHome::new();
+    let named = home.file("backchannel");
+    fs::create_dir_all(named.join(".gemini/policies")).unwrap();
+    let run = |words: &[&str]| home.command(words).env("HOME", &named).output().unwrap();
+    assert!(run(&["setup", "--yes", "--approve-tools"]).status.success());
+    fs::remove_file(named.join(".local/share/backchannel/receipt.json")).unwrap();
+    assert!(run(&["uninstall", "--yes"]).status.success());
+    assert!(named.join(".gemini/policies").is_dir(), "it is the user's");
+    assert!(!named.join(".gemini/extensions/backchannel").exists());
+}
+
+#[test]
 fn an_entry_that_was_moved_to_another_list_goes_and_an_empty_list_of_the_user_stays() {
     let home = UserHome::new();
     home.write(SETTINGS, "{\"hooks\": {\"PreToolUse\": []}}");

@@ -13,7 +13,7 @@ use crate::install::{Content, Error, Fingerprint, PROGRAMS, Wish};
 /// What taking out a record's file changes.
 ///
 /// # Errors
-/// As [`install`].
+/// As [`super::install`].
 pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
     // Behind a link that its user made of it since, the file is the same one.
     let place = if record.is_in_place() { &record.real } else { &record.path };
@@ -78,7 +78,7 @@ fn take_out(record: &Record, found: &Found, change: &mut Change) -> Result<(), E
 /// `None` where there are none.
 ///
 /// # Errors
-/// As [`install`].
+/// As [`super::install`].
 pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
     let found = match (&wish.content, file::find(&wish.path)) {
         (Content::Program { .. }, _) => file::find_own(&wish.path)?,
@@ -108,12 +108,16 @@ pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
     Ok((!change.is_nothing()).then_some(change))
 }
 
-/// The directories that bear our name above a file of ours, the outermost first.
+/// The directories above a file of ours from the one that bears our name, the outermost first. A home can bear it, too:
+/// no others than those of our folders lie between.
 fn own_directories(path: &Path) -> Vec<PathBuf> {
-    let is_ours = |above: &&Path| above.iter().any(|part| part == NAME);
-    let mut ours: Vec<_> = path.ancestors().skip(1).take_while(is_ours).map(Path::to_owned).collect();
-    ours.reverse();
-    ours
+    let is_named = |above: &Path, names: &[&str]| {
+        above.file_name().is_some_and(|name| names.iter().any(|known| name == *known))
+    };
+    let is_of_folder = |above: &&Path| is_named(above, &[NAME, "hooks", "skills", ".claude-plugin"]);
+    let mut above: Vec<_> = path.ancestors().skip(1).take_while(is_of_folder).map(Path::to_owned).collect();
+    above.reverse();
+    above.into_iter().skip_while(|above| !is_named(above, &[NAME])).collect()
 }
 
 /// Every object and array above the entries: where nobody knows who made them, an empty one goes.
