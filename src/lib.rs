@@ -1,8 +1,9 @@
 //! backchannel: mail between coding agents, across harnesses, machines and people.
 //!
 //! Dependencies point downward: `cli` and the hook stand on [`delivery`], [`mcp`], [`doctor`] and [`install`],
-//! those on [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
+//! those on [`attention`], [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
 
+pub mod attention;
 pub mod cli;
 pub mod config;
 pub mod delivery;

@@ -5,6 +5,7 @@
 //! client closes its side, or asks for the end by a signal. A server that is killed acknowledges nothing, and
 //! its lease lapses.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rmcp::handler::server::wrapper::Parameters;
@@ -13,6 +14,7 @@ use rmcp::{ServerHandler, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::attention::Attention;
 use crate::delivery::Parcel;
 use crate::env::Env;
 use crate::message::{Address, AgentName, ChannelName, Context, Message, Priority, Scope};
@@ -26,6 +28,8 @@ const INSTRUCTIONS: &str = "Mail from other coding agents. Without hooks, call b
 pub struct Server {
     spool: Box<dyn Spool + Send + Sync>,
     agent: AgentName,
+    /// The mail's home.
+    home: PathBuf,
     env: Env,
     /// What was returned, and is not acknowledged yet.
     returned: Mutex<Vec<(Lease, Message)>>,
@@ -70,8 +74,8 @@ struct ChannelArguments {
 impl Server {
     /// A server for this agent's mail.
     #[must_use]
-    pub fn new(spool: Box<dyn Spool + Send + Sync>, agent: AgentName, env: Env) -> Self {
-        Self { spool, agent, env, returned: Mutex::new(Vec::new()) }
+    pub fn new(spool: Box<dyn Spool + Send + Sync>, agent: AgentName, home: PathBuf, env: Env) -> Self {
+        Self { spool, agent, home, env, returned: Mutex::new(Vec::new()) }
     }
 
     fn returned(&self) -> MutexGuard<'_, Vec<(Lease, Message)>> {
@@ -118,14 +122,21 @@ impl Server {
     )]
     fn bch_inbox(&self, Parameters(arguments): Parameters<InboxArguments>) -> Result<String, String> {
         self.settle();
+        let attention = Attention::load(&self.home).map_err(|error| with_hint(&error))?;
+        let is_off = self.env.directory().is_some_and(|directory| attention.is_off(&directory));
+        if is_off || attention.is_paused(self.env.now()) {
+            return Ok("the user has paused mail".to_owned());
+        }
+        let except = attention.unasked();
         let contexts = self.contexts(arguments.r#match.as_deref());
         if arguments.peek {
-            let inbox = self.spool.inbox(&self.agent).map_err(|error| with_hint(&error))?;
-            let here = inbox.messages.iter().filter(|message| message.matches(&contexts)).count();
-            return Ok(format!("{here} unread here, {} elsewhere", inbox.messages.len() - here));
+            let mut unread = self.spool.inbox(&self.agent).map_err(|error| with_hint(&error))?.messages;
+            unread.retain(|message| !message.is_among(&except));
+            let here = unread.iter().filter(|message| message.matches(&contexts)).count();
+            return Ok(format!("{here} unread here, {} elsewhere", unread.len() - here));
         }
         let lease = Lease::of_command(self.env.now());
-        let filter = Filter { contexts: Some(contexts), ..Filter::default() };
+        let filter = Filter { contexts: Some(contexts), except, ..Filter::default() };
         let mut parcel = Parcel::new(1);
         let claimed = parcel.claim(&*self.spool, &self.agent, &lease, &filter, &Quota::default());
         claimed.map_err(|error| with_hint(&error))?;

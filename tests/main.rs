@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs and read their own environment")]
 #![allow(clippy::allow_attributes, clippy::unwrap_used, clippy::expect_used, unreachable_pub, missing_docs)]
 
+mod attention;
 mod commands;
 mod crash;
 mod docs;

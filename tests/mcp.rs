@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::home::{BCH, Home};
+use crate::support::home::{BCH, Home, succeed};
 
 struct Client {
     child: Child,
@@ -157,4 +157,23 @@ fn the_tools_cost_a_client_little() {
     println!("{tokens} tokens");
     assert!(tokens <= 900, "{tokens} tokens: {tools}");
     client.close();
+}
+
+#[test]
+fn what_a_person_holds_back_the_client_is_not_given() {
+    let home = Home::with(&["bob", "alice", "mallory"]);
+    home.send("mallory", "@bob", "obey", &[]);
+    home.send("alice", "@bob", "hello", &[]);
+    let mut client = Client::start(&home);
+    succeed(&home.as_agent("bob", &["mute", "@mallory"]));
+    succeed(&home.as_agent("bob", &["pause"]));
+    for arguments in [json!({}), json!({"peek": true})] {
+        assert_eq!(client.call("bch_inbox", &arguments).unwrap(), "the user has paused mail");
+    }
+    succeed(&home.as_agent("bob", &["resume"]));
+    assert_eq!(client.call("bch_inbox", &json!({"peek": true})).unwrap(), "1 unread here, 0 elsewhere");
+    let text = client.call("bch_inbox", &json!({})).unwrap();
+    assert!(text.contains("| hello") && !text.contains("obey"), "{text}");
+    client.close();
+    assert_eq!(home.unread("bob").len(), 1);
 }

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
+use jiff::SignedDuration;
 
-use crate::message::AgentName;
+use crate::message::{Address, AgentName};
 
 /// Mail between coding agents, across harnesses, machines and people.
 #[derive(Debug, Parser)]
@@ -78,6 +79,43 @@ pub(super) enum Command {
         /// Even if it has unread mail
         #[arg(long)]
         force: bool,
+    },
+    /// Let mail wait: no agent is shown any, and nothing is notified
+    Pause {
+        /// For so long, such as `2h` or `90min`; else until `bch resume`
+        #[arg(long = "for", value_name = "SPAN", conflicts_with = "here")]
+        span: Option<SignedDuration>,
+        /// Only for agents that work in this repository, until `bch resume --here`
+        #[arg(long)]
+        here: bool,
+    },
+    /// End a pause
+    Resume {
+        /// That of this repository
+        #[arg(long)]
+        here: bool,
+    },
+    /// Show mail of these only to a command that asks; without any, list them
+    Mute {
+        /// `@agent` or `#channel`
+        whom: Vec<Address>,
+    },
+    /// End a mute
+    Unmute {
+        /// `@agent` or `#channel`
+        #[arg(required = true)]
+        whom: Vec<Address>,
+    },
+    /// Show mail of these senders nowhere; without any, list them
+    Block {
+        /// `@agent`
+        whom: Vec<AgentName>,
+    },
+    /// End a block; what waits is shown then
+    Unblock {
+        /// `@agent`
+        #[arg(required = true)]
+        whom: Vec<AgentName>,
     },
     /// Configure the harnesses on this machine
     Setup(SetupArguments),

@@ -17,7 +17,11 @@ pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env)
         return print_list(&messages, json, "nothing was printed lately\n");
     }
     let contexts = contexts(scope, env)?;
-    let inbox = desk.spool.inbox(&desk.agent).context("could not read the inbox")?;
+    let attention = desk.attention()?;
+    let mut inbox = desk.spool.inbox(&desk.agent).context("could not read the inbox")?;
+    let unread = inbox.messages.len();
+    inbox.messages.retain(|message| !attention.is_blocked(&message.from));
+    let blocked = unread - inbox.messages.len();
     let (here, elsewhere): (Vec<_>, Vec<_>) = inbox
         .messages
         .into_iter()
@@ -25,6 +29,12 @@ pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env)
     print_list(&here, json, "no unread mail here\n")?;
     note_elsewhere(elsewhere.len());
     let mut notes = Vec::new();
+    if attention.is_paused(env.now()) {
+        notes.push("mail is paused: no agent is shown any until `bch resume`".to_owned());
+    }
+    if blocked > 0 {
+        notes.push(format!("{blocked} of blocked senders are not shown: bch block"));
+    }
     if inbox.claimed > 0 {
         notes.push(format!("{} are being read by running sessions", inbox.claimed));
     }
@@ -54,7 +64,8 @@ fn print_list(messages: &[Message], json: bool, nothing: &str) -> anyhow::Result
 
 pub(super) fn drain(scope: &ScopeArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let desk = desk(env)?;
-    let filter = Filter { contexts: contexts(scope, env)?, ..Filter::default() };
+    let except = desk.attention()?.blocked();
+    let filter = Filter { contexts: contexts(scope, env)?, except, ..Filter::default() };
     let (count, left) = take_all(&desk, &filter, json, env)?;
     desk.spool.seen(&desk.agent, &filter.contexts.unwrap_or_default())?;
     if count == 0 && !json {

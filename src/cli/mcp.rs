@@ -42,7 +42,7 @@ pub(super) fn mcp(agent: Option<AgentName>, home: Option<PathBuf>, env: &Env) ->
     if spool.agent(&agent)?.is_none() {
         return Err(super::mistake(format!("there is no agent @{agent}"), format!("bch init {agent}")));
     }
-    let server = Arc::new(Server::new(Box::new(spool), agent, env.clone()));
+    let server = Arc::new(Server::new(Box::new(spool), agent, config.home, env.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

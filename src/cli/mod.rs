@@ -1,6 +1,7 @@
 //! The commands: arguments, one call of the library, output.
 
 mod args;
+mod attention;
 mod delivery;
 mod demo;
 mod directory;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 
+use crate::attention::Attention;
 use crate::config::{self, Config};
 use crate::env::Env;
 use crate::install;
@@ -77,6 +79,12 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Unsub { channel } => directory::unsubscribe(&channel, env),
         Command::Agents => directory::agents(json, env),
         Command::Channels => directory::channels(json, env),
+        Command::Pause { span, here } => attention::pause(span, here, env),
+        Command::Resume { here } => attention::resume(here, env),
+        Command::Mute { whom } => attention::mute(&whom, json, env),
+        Command::Unmute { whom } => attention::unmute(&whom, env),
+        Command::Block { whom } => attention::block(&whom, json, env),
+        Command::Unblock { whom } => attention::unblock(&whom, env),
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
         Command::Doctor { fix } => doctor::doctor(fix, json, env),
@@ -89,6 +97,14 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
 struct Desk {
     spool: LocalSpool,
     agent: AgentName,
+    home: PathBuf,
+}
+
+impl Desk {
+    /// What its person does not want to be bothered with, as it is now.
+    fn attention(&self) -> anyhow::Result<Attention> {
+        Ok(Attention::load(&self.home)?)
+    }
 }
 
 /// A mistake that only a command line can hold.
@@ -155,7 +171,7 @@ fn desk(env: &Env) -> anyhow::Result<Desk> {
             format!("bch init {agent}"),
         ));
     }
-    Ok(Desk { spool, agent })
+    Ok(Desk { spool, agent, home: config.home })
 }
 
 /// Where the reader is: `--match`, or the working directory; `None` for every scope.

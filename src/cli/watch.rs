@@ -20,13 +20,16 @@ pub(super) fn watch(arguments: &WatchArguments, json: bool, env: &Env) -> anyhow
     let mut watch = desk.spool.watch(&desk.agent).context("could not watch the inbox")?;
     loop {
         let landed = watch.next(PATIENCE).context("could not watch the inbox")?;
+        let attention = desk.attention()?;
         let mut here = landed
             .into_iter()
+            .filter(|message| !attention.is_blocked(&message.from))
             .filter(|message| contexts.as_ref().is_none_or(|contexts| message.matches(contexts)))
             .peekable();
         if arguments.take {
             if here.peek().is_some() {
-                let filter = Filter { contexts: contexts.clone(), ..Filter::default() };
+                let except = attention.blocked();
+                let filter = Filter { contexts: contexts.clone(), except, ..Filter::default() };
                 take_all(&desk, &filter, json, env)?;
             }
             continue;

@@ -6,9 +6,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::payload::Payload;
 use super::witness::Witness;
 use super::{Invocation, Parcel};
+use crate::attention::Attention;
 use crate::config::{self, Config};
 use crate::env::Env;
 use crate::harness::{Event, Gives, Manifest, Proves};
@@ -44,6 +47,8 @@ struct Session<'a> {
     manifest: &'a Manifest,
     event: &'a Event,
     payload: &'a Payload,
+    attention: &'a Attention,
+    now: Timestamp,
     deadline: Instant,
 }
 
@@ -95,11 +100,23 @@ pub fn run(
     {
         return Ok(());
     }
+    // Where it cannot be read nothing is shown: a blocked sender must not profit from a damaged file.
+    let attention = Attention::load(&home)?;
     let Some(session) = payload.text("session_id").filter(|id| !id.is_empty()) else { return Ok(()) };
     let process = manifest.process(env);
     let lease = Lease::of_session(&manifest.id, session, process, env.now());
-    Session { spool: &spool, agent: &agent, lease, manifest: &manifest, event, payload: &payload, deadline }
-        .run(out)
+    Session {
+        spool: &spool,
+        agent: &agent,
+        lease,
+        manifest: &manifest,
+        event,
+        payload: &payload,
+        attention: &attention,
+        now: env.now(),
+        deadline,
+    }
+    .run(out)
 }
 
 impl Session<'_> {
@@ -111,6 +128,7 @@ impl Session<'_> {
             Proves::Turn => self.acknowledge(&held, &[Moment::Prompt, Moment::Tool])?,
         }
         match self.event.gives {
+            Gives::All | Gives::Urgent | Gives::Reminder if !self.is_welcome() => {}
             Gives::Nothing => {}
             Gives::All if self.payload.text("prompt") == Some("") => return self.deliver(Moment::Tool, out),
             Gives::All => return self.deliver(Moment::Prompt, out),
@@ -164,6 +182,12 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Whether mail may come by itself, now and here.
+    fn is_welcome(&self) -> bool {
+        let is_off = |directory| self.attention.is_off(Path::new(directory));
+        !self.attention.is_paused(self.now) && !self.payload.text("cwd").is_some_and(is_off)
+    }
+
     fn contexts(&self) -> Vec<crate::message::Context> {
         self.payload
             .text("cwd")
@@ -177,7 +201,9 @@ impl Session<'_> {
         if !matches!(self.payload.text("source"), Some("clear" | "resume" | "compact")) {
             return Ok(());
         }
-        let waiting = self.spool.inbox(self.agent)?.messages.len();
+        let except = self.attention.unasked();
+        let unread = self.spool.inbox(self.agent)?.messages;
+        let waiting = unread.iter().filter(|message| !message.is_among(&except)).count();
         if waiting == 0 {
             return Ok(());
         }
@@ -191,13 +217,16 @@ impl Session<'_> {
     /// Shows mail. What the session holds without evidence comes first at a prompt.
     fn deliver(&self, moment: Moment, out: &mut dyn Write) -> Result<(), Error> {
         let mut parcel = Parcel::new(self.manifest.angle_brackets);
+        let except = self.attention.unasked();
         if moment == Moment::Prompt {
             let held = self.spool.held(self.agent, &self.lease.id)?;
-            let unproven =
-                held.into_iter().filter(|held| held.shown.is_none_or(|shown| shown.by != Moment::Noted));
+            let unproven = held.into_iter().filter(|held| {
+                !held.message.is_among(&except) && held.shown.is_none_or(|shown| shown.by != Moment::Noted)
+            });
             unproven.for_each(|held| parcel.add_again(held.message));
         }
-        let filter = Filter { contexts: Some(self.contexts()), urgent: moment == Moment::Tool, ids: None };
+        let urgent = moment == Moment::Tool;
+        let filter = Filter { contexts: Some(self.contexts()), urgent, except, ..Filter::default() };
         let quota = self.spool.quota(self.agent)?;
         parcel.claim(self.spool, self.agent, &self.lease, &filter, &quota)?;
         if moment == Moment::Tool {

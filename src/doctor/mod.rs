@@ -4,6 +4,7 @@
 //! Looking reads, and changes nothing; [`fix`] alone mends, and only what is ours. Each module owns the checks of
 //! one subject.
 
+mod attention;
 mod copies;
 mod entries;
 pub mod fix;
@@ -93,6 +94,7 @@ pub fn examine(
 ) -> Vec<Check> {
     let mut sheet = Sheet::default();
     home::look(&mut sheet, ground, mail, agent);
+    attention::look(&mut sheet, ground);
     modes::look(&mut sheet, &ground.home);
     leftovers::look(&mut sheet, ground, receipt);
     programs::look(&mut sheet, ground);

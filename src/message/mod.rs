@@ -97,6 +97,15 @@ impl Message {
         Ok(())
     }
 
+    /// Whether its sender, or the channel that it was sent to, is one of these.
+    #[must_use]
+    pub fn is_among(&self, addresses: &[Address]) -> bool {
+        addresses.iter().any(|address| match address {
+            Address::Agent(name) => *name == self.from,
+            Address::Channel(_) => *address == self.to,
+        })
+    }
+
     /// Whether a reader in any of `contexts` is meant; a message without scope is for every reader.
     #[must_use]
     pub fn matches(&self, contexts: &[Context]) -> bool {

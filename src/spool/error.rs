@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::message::{AgentName, ChannelName, InvalidMessage, MessageId};
+use crate::shell::word;
 
 /// A failed call of a spool.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,10 @@ impl Error {
                 Some(format!("ls -ld {}", path.parent().unwrap_or(path).display()))
             }
             Self::Partial { source, .. } => source.hint(),
+            Self::Damaged { path, .. } => {
+                let path = word(path);
+                Some(format!("${{EDITOR:-vi}} {path}   # or begin anew: mv {path} {path}.damaged"))
+            }
             _ => None,
         }
     }

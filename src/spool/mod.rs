@@ -17,7 +17,7 @@ pub use error::Error;
 pub use lease::{Holder, Holding, Lease, LeaseId};
 pub use select::Quota;
 
-use crate::message::{AgentName, ChannelName, Context, DeliveryId, Message, MessageId};
+use crate::message::{Address, AgentName, ChannelName, Context, DeliveryId, Message, MessageId};
 
 /// What a spool's calls return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -51,6 +51,8 @@ pub struct Filter {
     pub urgent: bool,
     /// Only these.
     pub ids: Option<Vec<MessageId>>,
+    /// None of these senders' and channels' mail; it counts as if it were not there.
+    pub except: Vec<Address>,
 }
 
 /// How much of what matches a claim takes.

@@ -111,6 +111,7 @@ fn a_pipe_in_place_of_any_file_holds_nothing_up() {
     let places = [
         "config.json",
         "bch.toml",
+        "attention.json",
         "agents/.lock",
         "agents/bob.json",
         "agents/zed.json",

@@ -29,6 +29,7 @@ impl Mailbox {
         let mut candidates = Vec::with_capacity(unread.len());
         for unread in unread {
             if filter.urgent && unread.message.priority != Priority::Urgent
+                || unread.message.is_among(&filter.except)
                 || filter.ids.as_ref().is_some_and(|ids| !ids.contains(&unread.message.id))
             {
                 continue;

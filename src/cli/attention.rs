@@ -1,0 +1,134 @@
+//! `pause`, `mute`, `block`, and their ends.
+//!
+//! An agent may hold mail back, but not let it in again: what a person put a stop to, a message must not talk a model
+//! into lifting.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::{mistake, output};
+use crate::attention::{Attention, Pause};
+use crate::config::Config;
+use crate::env::Env;
+use crate::harness::Manifest;
+use crate::message::{Address, AgentName};
+use crate::repository;
+
+/// The longest pause with an end.
+const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+pub(super) fn pause(span: Option<SignedDuration>, is_here: bool, env: &Env) -> anyhow::Result<()> {
+    if is_here {
+        let directory = here(env)?;
+        change(env, |attention| add(&mut attention.off, &directory))?;
+        return said(&format!("no agent in {} is shown mail until `bch resume --here`", directory.display()));
+    }
+    if let Some(span) = span
+        && (span <= SignedDuration::ZERO || span > LONGEST)
+    {
+        return Err(mistake(
+            "a pause has a span between nothing and a year",
+            "bch pause   # until `bch resume`",
+        ));
+    }
+    let until = span.map(|span| env.now().checked_add(span)).transpose().context("could not pause")?;
+    change(env, |attention| attention.paused = Some(Pause { until }))?;
+    let end = until.map_or_else(|| "`bch resume`".to_owned(), |until| format!("{until:.0}"));
+    said(&format!("no agent is shown mail until {end}; it waits"))
+}
+
+pub(super) fn resume(is_here: bool, env: &Env) -> anyhow::Result<()> {
+    let mut is_off = false;
+    let (directory, paused) = (here(env)?, "mail is shown again");
+    let attention = lift(env, "resume", |attention| {
+        if is_here {
+            attention.off.retain(|off| !directory.starts_with(off));
+        } else {
+            attention.paused = None;
+        }
+        is_off = attention.is_off(&directory);
+    })?;
+    if is_here {
+        let rest = if attention.is_paused(env.now()) { "; the pause everywhere goes on" } else { "" };
+        return said(&format!("{paused} in {}{rest}", directory.display()));
+    }
+    said(&format!("{paused}{}", if is_off { ", but not in this directory: bch resume --here" } else { "" }))
+}
+
+pub(super) fn mute(whom: &[Address], json: bool, env: &Env) -> anyhow::Result<()> {
+    if whom.is_empty() {
+        return list("muted", &load(env)?.muted, json);
+    }
+    let attention = change(env, |attention| whom.iter().for_each(|one| add(&mut attention.muted, one)))?;
+    list("muted", &attention.muted, json)
+}
+
+pub(super) fn unmute(whom: &[Address], env: &Env) -> anyhow::Result<()> {
+    let attention = lift(env, "unmute", |attention| attention.muted.retain(|muted| !whom.contains(muted)))?;
+    list("muted", &attention.muted, false)
+}
+
+pub(super) fn block(whom: &[AgentName], json: bool, env: &Env) -> anyhow::Result<()> {
+    if whom.is_empty() {
+        return list("blocked", &load(env)?.blocked(), json);
+    }
+    let attention = change(env, |attention| whom.iter().for_each(|one| add(&mut attention.blocked, one)))?;
+    list("blocked", &attention.blocked(), json)
+}
+
+pub(super) fn unblock(whom: &[AgentName], env: &Env) -> anyhow::Result<()> {
+    let attention =
+        lift(env, "unblock", |attention| attention.blocked.retain(|blocked| !whom.contains(blocked)))?;
+    list("blocked", &attention.blocked(), false)
+}
+
+fn load(env: &Env) -> anyhow::Result<Attention> {
+    Ok(Attention::load(&Config::load(env)?.home)?)
+}
+
+fn change(env: &Env, change: impl FnOnce(&mut Attention)) -> anyhow::Result<Attention> {
+    let home = Config::load(env)?.home;
+    Attention::change(&home, change).context("could not note that")
+}
+
+/// A change that lets mail in again.
+fn lift(env: &Env, word: &str, lifting: impl FnOnce(&mut Attention)) -> anyhow::Result<Attention> {
+    if let Some(manifest) = Manifest::around(env) {
+        return Err(mistake(
+            format!(
+                "could not {word}: {} runs this, and an agent must not do it for its user",
+                manifest.title
+            ),
+            format!("bch {word} …   # at a terminal of your own"),
+        ));
+    }
+    change(env, lifting)
+}
+
+/// The repository of the working directory; the directory itself where there is none.
+fn here(env: &Env) -> anyhow::Result<PathBuf> {
+    let directory = env.directory().context("could not find the working directory")?;
+    repository::directories(&directory).pop().context("could not find the working directory")
+}
+
+fn add<T: Clone + PartialEq>(list: &mut Vec<T>, one: &T) {
+    if !list.contains(one) {
+        list.push(one.clone());
+    }
+}
+
+fn list(word: &str, addresses: &[Address], is_json: bool) -> anyhow::Result<()> {
+    if is_json {
+        output::print_json(&json!({ word: addresses }))?;
+        return Ok(());
+    }
+    let names: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    said(&format!("{word}: {}", if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }))
+}
+
+fn said(text: &str) -> anyhow::Result<()> {
+    output::print(&output::plain(&format!("{text}\n"))).context("could not print")
+}
