@@ -235,6 +235,9 @@ pub(super) struct SetupArguments {
     /// A folder of ours that the harness loads, or the harness's own files
     #[arg(long, value_enum)]
     pub(super) vehicle: Option<VehicleArgument>,
+    /// Give a harness an agent of its own; with an empty NAME this machine's again
+    #[arg(long, value_name = "HARNESS=NAME")]
+    pub(super) identity: Vec<String>,
     /// Allow our MCP tools in advance
     #[arg(long)]
     pub(super) approve_tools: bool,

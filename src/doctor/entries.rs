@@ -26,7 +26,7 @@ pub(super) fn look(
         let detail = format!("this version of {} does not load our folder", manifest.title);
         sheet.fail("version", detail, format!("{again} --vehicle settings"));
     }
-    let wishes = Maker::new(manifest, ground, None).map(|maker| maker.wishes(earlier.vehicle));
+    let wishes = Maker::new(manifest, ground).map(|maker| maker.wishes(earlier.vehicle));
     let wishes = wishes.unwrap_or_default();
     if let Some((path, home)) = other_home(&wishes, ground) {
         let here = ground.home.display();

@@ -84,7 +84,7 @@ fn harness(
 ) {
     let Some(earlier) = Earlier::of(manifest, ground, receipt) else { return };
     let ground = &earlier.ground(ground);
-    let wishes = Maker::new(manifest, ground, None).map(|maker| maker.wishes(earlier.vehicle));
+    let wishes = Maker::new(manifest, ground).map(|maker| maker.wishes(earlier.vehicle));
     // Which of the two homes is meant, its user knows.
     if entries::other_home(&wishes.unwrap_or_default(), ground).is_some() {
         return;

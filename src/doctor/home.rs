@@ -69,6 +69,18 @@ fn registered(sheet: &mut Sheet, mail: &dyn Spool, agent: Option<&AgentName>) ->
     None
 }
 
+/// The agent that a harness has of its own.
+pub(super) fn identity(sheet: &mut Sheet, mail: &dyn Spool, agent: &AgentName) {
+    let make = || format!("BACKCHANNEL_AGENT={agent} bch init {agent}");
+    match mail.agent(agent).and_then(|record| Ok((record.is_some(), mail.inbox(agent)?.messages.len()))) {
+        Ok((true, unread)) => sheet.ok("agent", format!("@{agent}, its own: {unread} unread")),
+        Ok((false, _)) => {
+            sheet.fail("agent", format!("@{agent} has no record: nobody can write to it"), make())
+        }
+        Err(error) => sheet.fail("agent", error.to_string(), error.hint().unwrap_or_else(make)),
+    }
+}
+
 fn bad(sheet: &mut Sheet, inbox: &Inbox, mailbox: &Path) {
     for (file, reason) in &inbox.bad {
         sheet.warn("bad message", format!("{file}: {reason}"), format!("ls -lR {}", word(mailbox)));

@@ -100,7 +100,7 @@ pub fn examine(
     programs::look(&mut sheet, ground);
     for manifest in Manifest::all().iter().filter(|manifest| setup::is_here(manifest, ground.env)) {
         sheet.harness = Some(manifest.id.clone());
-        harness(&mut sheet, manifest, ground, receipt);
+        harness(&mut sheet, manifest, ground, receipt, mail);
     }
     sheet.checks
 }
@@ -111,7 +111,7 @@ pub fn is_well(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.status != Status::Fail)
 }
 
-fn harness(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, receipt: &Receipt) {
+fn harness(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, receipt: &Receipt, mail: &dyn Spool) {
     let version = manifest.install.version(ground.env).unwrap_or_else(|| "of an unknown version".to_owned());
     sheet.ok("version", format!("{} {version}", manifest.title));
     let Some(earlier) = Earlier::of(manifest, ground, receipt) else {
@@ -121,6 +121,9 @@ fn harness(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, receipt:
     };
     let ground = &earlier.ground(ground);
     let Some((directory, _)) = manifest.install.directories(ground.env) else { return };
+    if let Some(agent) = ground.identities.get(&manifest.id) {
+        home::identity(sheet, mail, agent);
+    }
     entries::look(sheet, manifest, ground, receipt, earlier);
     copies::look(sheet, manifest, ground, &directory, earlier);
     switches::look(sheet, manifest, ground.env, &directory);

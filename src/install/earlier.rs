@@ -60,7 +60,7 @@ impl Earlier {
         let mut others: Vec<Wish> = Vec::new();
         for approve_tools in [true, false] {
             let ground = Ground { approve_tools, ..ground.clone() };
-            let Some(maker) = Maker::new(manifest, &ground, None) else { continue };
+            let Some(maker) = Maker::new(manifest, &ground) else { continue };
             let used = maker.wishes(self.vehicle);
             for wish in maker.wishes(other).into_iter().filter_map(|wish| narrow(wish, &used)) {
                 match others.iter_mut().find(|other| other.path == wish.path) {
@@ -171,7 +171,7 @@ fn approves(manifest: &Manifest, record: &Record) -> bool {
 /// What the harness would get with this choice of approval.
 fn wishes(manifest: &Manifest, ground: &Ground<'_>, vehicle: Vehicle, approve_tools: bool) -> Vec<Wish> {
     let ground = Ground { approve_tools, ..ground.clone() };
-    Maker::new(manifest, &ground, None).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
+    Maker::new(manifest, &ground).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
 }
 
 /// Whether the approval is there still: what only an approving setup writes.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Fingerprint, OnPath, cause};
 use crate::edit::{Entry, Format, Holder};
+use crate::message::AgentName;
 use crate::spool::local::files;
 
 /// What was done to one file.
@@ -74,6 +75,9 @@ struct Contents {
     version: String,
     /// Environment variables that moved a harness's directory, as setup found them.
     environment: BTreeMap<String, PathBuf>,
+    /// Harnesses with an agent of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    identities: BTreeMap<String, AgentName>,
     records: Vec<Record>,
 }
 
@@ -138,6 +142,20 @@ impl Receipt {
         match value {
             Some(value) => drop(self.contents.environment.insert(name.to_owned(), value.to_owned())),
             None => drop(self.contents.environment.remove(name)),
+        }
+    }
+
+    /// The harnesses, by id, that were given an agent of their own.
+    #[must_use]
+    pub fn identities(&self) -> &BTreeMap<String, AgentName> {
+        &self.contents.identities
+    }
+
+    /// Remembers a harness's agent, or that it has none of its own.
+    pub(super) fn remember_identity(&mut self, id: &str, agent: Option<&AgentName>) {
+        match agent {
+            Some(agent) => drop(self.contents.identities.insert(id.to_owned(), agent.clone())),
+            None => drop(self.contents.identities.remove(id)),
         }
     }
 

@@ -21,8 +21,6 @@ pub struct Choice {
     pub only: Option<Vec<String>>,
     /// One vehicle for all of them.
     pub vehicle: Option<Vehicle>,
-    /// Harnesses with an agent of their own.
-    pub identities: Vec<(String, AgentName)>,
 }
 
 /// What is to be done for one harness.
@@ -36,6 +34,8 @@ pub struct Part {
     pub changes: Result<Vec<Change>, Error>,
     /// What is asked for, where it is being set up.
     wishes: Option<Vec<Wish>>,
+    /// The agent of its own that it gets.
+    pub agent: Option<AgentName>,
     /// What a lost receipt would have known, where it is being taken out.
     swept: Vec<Wish>,
     /// Whether it has been carried out.
@@ -46,7 +46,7 @@ impl Part {
     fn install(id: &str, title: &str, wishes: Vec<Wish>, receipt: &Receipt) -> Self {
         let changes = plan::install(id, &wishes, receipt);
         let (id, title) = (id.to_owned(), title.to_owned());
-        Self { id, title, changes, wishes: Some(wishes), swept: Vec::new(), is_done: false }
+        Self { id, title, changes, wishes: Some(wishes), agent: None, swept: Vec::new(), is_done: false }
     }
 
     /// Whether a file changes.
@@ -103,7 +103,8 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
         };
         if is_chosen {
             let wishes = wishes(&manifest, ground, choice);
-            parts.push(Part::install(&manifest.id, &manifest.title, wishes, receipt));
+            let part = Part::install(&manifest.id, &manifest.title, wishes, receipt);
+            parts.push(Part { agent: ground.identities.get(&manifest.id).cloned(), ..part });
         }
     }
     parts
@@ -112,9 +113,8 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
 /// What one harness gets, by the user's choice.
 #[must_use]
 pub fn wishes(manifest: &Manifest, ground: &Ground<'_>, choice: &Choice) -> Vec<Wish> {
-    let agent = choice.identities.iter().find(|(id, _)| *id == manifest.id).map(|(_, agent)| agent);
     let vehicle = choice.vehicle.unwrap_or_else(|| vehicle(manifest, ground.env));
-    Maker::new(manifest, ground, agent).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
+    Maker::new(manifest, ground).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
 }
 
 /// The plan of `uninstall`: what the receipt knows, and what a lost one would have known; the programs last.
@@ -132,7 +132,7 @@ pub fn plan_uninstall(
             return;
         }
         let (id, title) = (id.to_owned(), title.to_owned());
-        parts.push(Part { id, title, changes, wishes: None, swept: wishes, is_done: false });
+        parts.push(Part { id, title, changes, wishes: None, agent: None, swept: wishes, is_done: false });
     };
     for manifest in Manifest::all() {
         if choice.only.as_ref().is_none_or(|only| only.contains(&manifest.id)) {
@@ -143,7 +143,7 @@ pub fn plan_uninstall(
             for approve_tools in [true, false].into_iter().filter(|approve| is_lost || !approve) {
                 let ground = Ground { approve_tools, ..ground.clone() };
                 for vehicle in [Vehicle::Settings, Vehicle::Folder] {
-                    let maker = Maker::new(&manifest, &ground, None);
+                    let maker = Maker::new(&manifest, &ground);
                     wishes.extend(maker.into_iter().flat_map(|maker| maker.wishes(vehicle)));
                 }
             }
@@ -208,6 +208,7 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
         loop {
             let part = &mut parts[index];
             let Ok(changes) = &part.changes else { break };
+            receipt.remember_identity(&part.id, part.agent.as_ref());
             match apply::apply(changes, receipt, stop) {
                 Ok(()) => {
                     part.is_done = true;

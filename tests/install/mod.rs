@@ -6,6 +6,7 @@ mod dialogue;
 mod doctor;
 mod edits;
 mod first_version;
+mod identities;
 mod locks;
 mod moved;
 mod owned;

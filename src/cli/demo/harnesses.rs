@@ -36,6 +36,7 @@ pub(super) fn set_up(stage: &Stage) -> anyhow::Result<()> {
     let arguments = SetupArguments {
         plan: without_questions(),
         vehicle: Some(VehicleArgument::Settings),
+        identity: Vec::new(),
         approve_tools: false,
         trust_hooks: false,
     };

@@ -128,8 +128,7 @@ impl Questions<'_> {
             return Ok(());
         }
         let ground = site.ground(false);
-        let lines: Vec<_> =
-            manifest.events.iter().map(|event| ground.hook_line(&manifest, event, None)).collect();
+        let lines: Vec<_> = manifest.events.iter().map(|event| ground.hook_line(&manifest, event)).collect();
         let home = site.env.home().ok_or_else(no_home)?;
         codex_trust::trust(&program, &home, &lines).context("could not trust the hooks")?;
         Ok(())

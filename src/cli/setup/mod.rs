@@ -1,6 +1,7 @@
 //! `setup` and `uninstall`: the plan shown, the question asked, the plan carried out, what came of it.
 
 mod ask;
+mod identities;
 mod purge;
 mod report;
 
@@ -21,6 +22,7 @@ use crate::install::wishes::{self, Ground, Vehicle};
 use crate::install::{Error, PROGRAMS, Wish, codex, first_version};
 pub(super) use ask::watch_for_signals;
 use ask::{Questions, is_a_person_here};
+use identities::Identities;
 use purge::Purge;
 use report::report;
 
@@ -46,7 +48,9 @@ impl Site {
     }
 
     pub(super) fn ground(&self, approve_tools: bool) -> Ground<'_> {
-        Ground { env: &self.env, programs: self.data.join("bin"), home: self.home.clone(), approve_tools }
+        let (programs, home) = (self.data.join("bin"), self.home.clone());
+        let identities = self.receipt.identities().clone();
+        Ground { env: &self.env, programs, home, approve_tools, identities }
     }
 
     /// Our two programs, as they lie beside the one that runs.
@@ -89,8 +93,10 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
         VehicleArgument::Folder => Vehicle::Folder,
         VehicleArgument::Settings => Vehicle::Settings,
     });
-    let choice = Choice { only: arguments.plan.only.clone(), vehicle, identities: Vec::new() };
-    let ground = site.ground(arguments.approve_tools);
+    let choice = Choice { only: arguments.plan.only.clone(), vehicle };
+    let mut ground = site.ground(arguments.approve_tools);
+    let identities = Identities::check(&arguments.identity, &choice, env)?;
+    identities.apply(&mut ground);
     let mut parts = setup::plan_setup(&ground, &choice, site.programs()?, &site.receipt);
     if parts.len() == 1 {
         return Err(mistake(
@@ -111,6 +117,7 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     if go {
         setup::carry_out(&mut parts, &mut site.receipt, &stop)
             .map_err(|error| stopped(error.into(), word))?;
+        identities.register()?;
         if parts.iter().any(|part| part.id == "codex" && part.is_done) {
             trusted = questions.trust_codex(arguments.trust_hooks, &site);
         }

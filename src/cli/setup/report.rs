@@ -116,7 +116,8 @@ fn plain_report(parts: &[Part], steps: impl Fn(&str) -> Vec<String>) -> String {
             (true, false) => "left as it is",
             (false, _) => "nothing to do",
         };
-        text.push_str(&format!("{}: {word}\n", part.title));
+        let agent = part.agent.as_ref().map(|agent| format!(", as @{agent}")).unwrap_or_default();
+        text.push_str(&format!("{}: {word}{agent}\n", part.title));
         for change in part.changes.iter().flatten() {
             if let Some(kept) = change.kept {
                 text.push_str(&format!("  kept {}: {kept}\n", change.path.display()));

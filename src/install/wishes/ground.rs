@@ -1,5 +1,6 @@
 //! What all harnesses' wishes are made of: the surroundings, our programs, and the line that starts one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::NAME;
@@ -20,6 +21,8 @@ pub struct Ground<'a> {
     pub home: PathBuf,
     /// Whether our tools are approved in advance.
     pub approve_tools: bool,
+    /// Harnesses, by id, with an agent of their own; the others are this machine's.
+    pub identities: BTreeMap<String, AgentName>,
 }
 
 impl Ground<'_> {
@@ -37,7 +40,8 @@ impl Ground<'_> {
 
     /// The shell line of one hook. It does no harm once its program is gone: Gemini CLI would hold the prompt up.
     #[must_use]
-    pub fn hook_line(&self, manifest: &Manifest, event: &Event, agent: Option<&AgentName>) -> String {
+    pub fn hook_line(&self, manifest: &Manifest, event: &Event) -> String {
+        let agent = self.identities.get(&manifest.id);
         let agent = agent.map(|agent| format!(" --agent {agent}")).unwrap_or_default();
         format!(
             "{} {} {}{agent} --home {} 2>/dev/null || true",

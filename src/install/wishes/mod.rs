@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use super::{Content, Wish, first_version};
 use crate::edit::{self, Entry, Format};
 use crate::harness::{Event, Folder, Gives, Installation, Manifest, Place, TimeoutUnit};
-use crate::message::AgentName;
 use crate::spool::local::files::read_settings;
 pub use ground::{Ground, programs};
 
@@ -35,7 +34,6 @@ pub enum Vehicle {
 pub struct Maker<'a> {
     manifest: &'a Manifest,
     ground: &'a Ground<'a>,
-    agent: Option<&'a AgentName>,
     directory: PathBuf,
     user_home: PathBuf,
 }
@@ -43,9 +41,9 @@ pub struct Maker<'a> {
 impl<'a> Maker<'a> {
     /// `None` where the harness's directory cannot be known: there is no home.
     #[must_use]
-    pub fn new(manifest: &'a Manifest, ground: &'a Ground<'a>, agent: Option<&'a AgentName>) -> Option<Self> {
+    pub fn new(manifest: &'a Manifest, ground: &'a Ground<'a>) -> Option<Self> {
         let (directory, user_home) = manifest.install.directories(ground.env)?;
-        Some(Self { manifest, ground, agent, directory, user_home })
+        Some(Self { manifest, ground, directory, user_home })
     }
 
     /// The harness's directory.
@@ -159,7 +157,7 @@ impl<'a> Maker<'a> {
             if self.install().named_hooks {
                 hook.insert("name".into(), NAME.into());
             }
-            hook.insert("command".into(), self.ground.hook_line(self.manifest, event, self.agent).into());
+            hook.insert("command".into(), self.ground.hook_line(self.manifest, event).into());
             hook.insert("timeout".into(), timeout.into());
             (event, json!({ "hooks": [hook] }))
         })
@@ -169,7 +167,8 @@ impl<'a> Maker<'a> {
     fn server(&self) -> Value {
         let tools = &self.install().tools;
         let mut server = tools.fields.clone();
-        let agent = self.agent.map(|agent| ["--agent".to_owned(), agent.to_string()]);
+        let agent = self.ground.identities.get(&self.manifest.id);
+        let agent = agent.map(|agent| ["--agent".to_owned(), agent.to_string()]);
         let mut arguments = vec!["mcp".to_owned()];
         arguments.extend(agent.into_iter().flatten());
         arguments.extend(["--home".to_owned(), self.ground.home.to_string_lossy().into_owned()]);

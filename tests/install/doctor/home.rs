@@ -170,7 +170,13 @@ fn a_clock_before_this_version_was_made_is_told() {
         let home = UserHome::new();
         let env = Env::made(&[], "/", now.parse().unwrap());
         let (programs, path) = (home.file("bin"), home.file("home"));
-        let ground = Ground { env: &env, programs, home: path.clone(), approve_tools: false };
+        let ground = Ground {
+            env: &env,
+            programs,
+            home: path.clone(),
+            approve_tools: false,
+            identities: Default::default(),
+        };
         let mail = LocalSpool::open_for_a_look(&path, &env, 60);
         let checks = examine(&ground, &Receipt::load(home.path()).unwrap(), &mail, None);
         assert_eq!(checks.iter().find(|check| check.check == "clock").unwrap().status, status, "{now}");

@@ -1,0 +1,87 @@
+//! `setup --identity HARNESS=NAME`: harnesses with an agent of their own.
+
+use anyhow::Context as _;
+
+use super::known;
+use crate::cli::{mistake, open_spool};
+use crate::config::Config;
+use crate::env::Env;
+use crate::install::setup::{self, Choice};
+use crate::install::wishes::Ground;
+use crate::message::AgentName;
+use crate::spool::Spool as _;
+use crate::spool::local::LocalSpool;
+
+/// What the command line says of identities; checked, so that only a disk can refuse it.
+pub(super) struct Identities {
+    /// Each harness's id, and its agent; `None` for this machine's.
+    wanted: Vec<(String, Option<AgentName>)>,
+    spool: LocalSpool,
+}
+
+impl Identities {
+    /// Reads the pairs; nothing is made yet.
+    pub(super) fn check(pairs: &[String], choice: &Choice, env: &Env) -> anyhow::Result<Self> {
+        let spool = open_spool(&Config::load(env)?, env)?;
+        let mut wanted: Vec<(String, Option<AgentName>)> = Vec::new();
+        for pair in pairs {
+            let Some((id, name)) = pair.split_once('=') else {
+                return Err(mistake(
+                    format!("`{pair}` gives no harness an agent"),
+                    "bch setup --identity codex=bob-codex",
+                ));
+            };
+            let manifest = known(id)?;
+            if choice.only.as_ref().is_some_and(|only| !only.contains(&manifest.id)) {
+                return Err(mistake(
+                    format!("could not give {} an agent: `--only` leaves it out", manifest.title),
+                    format!("bch setup --only {id} --identity {pair}"),
+                ));
+            }
+            if choice.only.is_none() && !setup::is_here(&manifest, env) {
+                return Err(mistake(
+                    format!("could not give {} an agent: it is not here", manifest.title),
+                    format!("npm install -g {}", manifest.install.package),
+                ));
+            }
+            if wanted.iter().any(|(other, _)| *other == manifest.id) {
+                return Err(mistake(
+                    format!("{} is given an agent twice", manifest.title),
+                    format!("bch setup --identity {pair}"),
+                ));
+            }
+            let name = (!name.is_empty()).then(|| name.parse::<AgentName>()).transpose();
+            let name = name.with_context(|| format!("could not give {} an agent", manifest.title))?;
+            if let Some(name) = &name
+                && !name.is_lower_case()
+                && spool.agent(name)?.is_none()
+            {
+                return Err(mistake(
+                    format!("could not give {} an agent: new names are lower case", manifest.title),
+                    format!("bch setup --identity {id}={}", name.to_lower_case()),
+                ));
+            }
+            wanted.push((manifest.id, name));
+        }
+        Ok(Self { wanted, spool })
+    }
+
+    /// Lays them over what an earlier setup was told.
+    pub(super) fn apply(&self, ground: &mut Ground<'_>) {
+        for (id, agent) in &self.wanted {
+            match agent {
+                Some(agent) => drop(ground.identities.insert(id.clone(), agent.clone())),
+                None => drop(ground.identities.remove(id)),
+            }
+        }
+    }
+
+    /// Makes the agents that are not there yet. It comes after the harnesses: an agent without a reader would take
+    /// mail that nobody is shown, a reader without an agent finds none until the next run.
+    pub(super) fn register(&self) -> anyhow::Result<()> {
+        for agent in self.wanted.iter().filter_map(|(_, agent)| agent.as_ref()) {
+            self.spool.register(agent).with_context(|| format!("could not make @{agent}"))?;
+        }
+        Ok(())
+    }
+}
