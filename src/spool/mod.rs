@@ -8,8 +8,8 @@ mod lease;
 pub mod local;
 mod select;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -189,13 +189,45 @@ pub struct Record {
     pub ts: String,
 }
 
-/// A stream of messages as they land; it claims nothing.
+/// Whose mail is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// That of every agent, of those too that are made later.
+    All,
+    /// That of these.
+    These(Vec<AgentName>),
+}
+
+/// A message in a mailbox that it landed in.
+#[derive(Debug, Clone)]
+pub struct Landed {
+    /// Whose mailbox.
+    pub agent: AgentName,
+    /// The message.
+    pub message: Message,
+}
+
+/// Unread mail as it lands, of one agent or of several; it claims nothing.
 pub trait Watch {
-    /// The next messages, or none if `patience` passes first.
+    /// Hands out each message that became unread since the last look, in no order, and does not wait. What was
+    /// claimed and is unread again is handed out again.
     ///
     /// # Errors
-    /// Where the spool cannot be read.
-    fn next(&mut self, patience: Duration) -> Result<Vec<Message>>;
+    /// The first mailbox that cannot be read, after the others were looked at.
+    fn look(&mut self, hand_out: &mut dyn FnMut(Landed)) -> Result<()>;
+    /// Whether the system tells of changes. Where it does not, one must look every second; where it does, now and
+    /// then: a network mount is silent on what other machines do, and a lease lapses without a sign.
+    fn is_told(&self) -> bool;
+    /// Whether the message is unread still.
+    ///
+    /// # Errors
+    /// Where the mailbox cannot be read.
+    fn is_unread(&self, agent: &AgentName, id: MessageId) -> Result<bool>;
+    /// The ids of all that lies in any mailbox, unread or claimed, watched or not.
+    ///
+    /// # Errors
+    /// Where a mailbox cannot be read.
+    fn waiting(&self) -> Result<HashSet<MessageId>>;
 }
 
 /// Mail of one room. `agent` is always the caller's own, registered name unless said otherwise.
@@ -322,11 +354,12 @@ pub trait Spool {
     /// # Errors
     /// Where the records cannot be read.
     fn quota(&self, agent: &AgentName) -> Result<Quota>;
-    /// Streams unread messages, and then each as it lands.
+    /// Watches unread mail. `ring` is called, on another thread, when a look may find something, or when what is
+    /// held back in this room may have changed.
     ///
     /// # Errors
-    /// Where the mailbox cannot be read.
-    fn watch(&self, agent: &AgentName) -> Result<Box<dyn Watch>>;
+    /// Where a mailbox cannot be made.
+    fn watch(&self, whose: Whose, ring: Box<dyn FnMut() + Send>) -> Result<Box<dyn Watch>>;
 }
 
 /// Where an id was found.

@@ -43,12 +43,16 @@ impl LocalSpool {
         Ok(agents)
     }
 
+    /// Those who have a record, be it damaged.
+    pub(super) fn agent_names(&self) -> Result<Vec<AgentName>> {
+        let names = files::names(&self.agents_directory())?;
+        Ok(names.iter().filter_map(|file| file.strip_suffix(".json")?.parse().ok()).collect())
+    }
+
     /// Every record but the damaged ones: the agent, or what the system refused.
     fn read_agents(&self) -> Result<Vec<(AgentName, Result<Agent>)>> {
         let mut agents = Vec::new();
-        for file in files::names(&self.agents_directory())? {
-            let name = file.strip_suffix(".json").and_then(|name| name.parse::<AgentName>().ok());
-            let Some(name) = name else { continue };
+        for name in self.agent_names()? {
             match self.one_agent(&name) {
                 Ok(Some(agent)) => agents.push((name, Ok(agent))),
                 Err(error @ Error::Io { .. }) => agents.push((name, Err(error))),

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Afterwards, Agent, Claim, Error, Filter, Found, Held, Holdings, Inbox, Lease, LeaseId, Moment, Quota,
-    Result, Sent, Shown, Spool, Take, Watch,
+    Result, Sent, Shown, Spool, Take, Watch, Whose,
 };
 use crate::env::Env;
 use crate::message::{AgentName, ChannelName, Context, Message, MessageId};
@@ -181,7 +181,7 @@ impl Spool for LocalSpool {
         self.mailbox(agent).quota()
     }
 
-    fn watch(&self, agent: &AgentName) -> Result<Box<dyn Watch>> {
-        Ok(Box::new(watch::LocalWatch::start(self.mailbox(agent))?))
+    fn watch(&self, whose: Whose, ring: Box<dyn FnMut() + Send>) -> Result<Box<dyn Watch>> {
+        Ok(Box::new(watch::LocalWatch::start(self.clone(), whose, ring)?))
     }
 }

@@ -1,87 +1,139 @@
-//! A stream of messages as they land. The system tells of changes where it can (inotify, kqueue,
-//! FSEvents); a slow look at the directory serves where it cannot, and catches what was missed.
+//! Unread messages as they land, of one mailbox or of all. The system tells of changes where it can (inotify,
+//! kqueue, FSEvents); a look finds what is new, and what was missed.
 
-use std::collections::HashSet;
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::mailbox::{Mailbox, Reading, read_message};
-use super::{Result, files};
-use crate::message::{Message, MessageId};
-use crate::spool::Watch;
-
-/// How often the directory is read where the system tells nothing.
-const SLOW: Duration = Duration::from_secs(1);
-/// And where it does, against what it may lose: a network mount is silent on what other machines do.
-const CAUTIOUS: Duration = Duration::from_secs(5);
+use super::{LocalSpool, Result, files};
+use crate::message::{AgentName, MessageId};
+use crate::spool::{Landed, Watch, Whose};
 
 pub(super) struct LocalWatch {
-    mailbox: Mailbox,
-    /// What was reported and is still there.
-    reported: HashSet<MessageId>,
-    changes: Receiver<()>,
+    spool: LocalSpool,
+    whose: Whose,
+    mailboxes: HashMap<AgentName, Watched>,
+    /// None where the system tells nothing.
     watcher: Option<RecommendedWatcher>,
-    is_first: bool,
+}
+
+/// A mailbox, and what is known of it.
+struct Watched {
+    mailbox: Mailbox,
+    /// The directory that the system tells of: one that was removed and made again is another.
+    told: Option<(u64, u64)>,
+    /// What was handed out and is still there.
+    reported: HashSet<MessageId>,
 }
 
 impl LocalWatch {
-    pub(super) fn start(mailbox: Mailbox) -> Result<Self> {
-        mailbox.make()?;
-        let (tell, changes) = mpsc::sync_channel(1);
-        // One waiting change is enough: a look finds everything.
-        let watcher = notify::recommended_watcher(move |_| {
-            let _ = tell.try_send(());
-        })
-        .and_then(|mut watcher: RecommendedWatcher| {
-            watcher.watch(&mailbox.new_directory(), RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        })
-        .ok();
-        Ok(Self { mailbox, reported: HashSet::new(), changes, watcher, is_first: true })
+    pub(super) fn start(spool: LocalSpool, whose: Whose, mut ring: Box<dyn FnMut() + Send>) -> Result<Self> {
+        // A look opens and reads: were the watch to tell of that too, each look would call for the next.
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if !matches!(event, Ok(notify::Event { kind: EventKind::Access(_), .. })) {
+                ring();
+            }
+        });
+        let mut watch = Self { spool, whose, mailboxes: HashMap::new(), watcher: watcher.ok() };
+        files::make_directory(&watch.spool.agents_directory())?;
+        let (home, agents) = (watch.spool.home.clone(), watch.spool.agents_directory());
+        watch.tell_of(&home);
+        watch.tell_of(&agents);
+        watch.find_mailboxes()?;
+        Ok(watch)
     }
 
+    /// Has the system tell of a directory; one that it cannot tell of leaves looking to us.
+    fn tell_of(&mut self, directory: &Path) {
+        if let Some(watcher) = &mut self.watcher
+            && watcher.watch(directory, RecursiveMode::NonRecursive).is_err()
+        {
+            self.watcher = None;
+        }
+    }
+
+    /// Takes in the mailboxes that were made since, and drops those that are gone.
+    fn find_mailboxes(&mut self) -> Result<()> {
+        let mut names = self.spool.agent_names()?;
+        if let Whose::These(these) = &self.whose {
+            names.retain(|name| these.contains(name));
+        }
+        self.mailboxes.retain(|name, _| names.contains(name));
+        for name in names {
+            let mailbox = self.spool.mailbox_at(&name);
+            let directory = mailbox.new_directory();
+            let mut place = place(&directory);
+            let known = self.mailboxes.get(&name);
+            if place.is_some() && known.is_some_and(|known| known.told == place) {
+                continue;
+            }
+            if place.is_none() {
+                mailbox.make()?;
+                place = self::place(&directory);
+            }
+            self.tell_of(&directory);
+            let reported = HashSet::new();
+            self.mailboxes.insert(name, Watched { mailbox, told: place, reported });
+        }
+        Ok(())
+    }
+}
+
+fn place(directory: &Path) -> Option<(u64, u64)> {
+    fs::metadata(directory).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+impl Watched {
     /// Reads what is new: names are compared first, so that a burst costs each message one reading.
-    fn look(&mut self) -> Result<Vec<Message>> {
-        let directory = self.mailbox.new_directory();
-        let names = files::names(&directory)?;
-        let present: HashSet<MessageId> =
-            names.iter().filter_map(|name| MessageId::from_file_name(name, ".json")).collect();
+    fn look(&mut self, agent: &AgentName, hand_out: &mut dyn FnMut(Landed)) -> Result<()> {
+        let unread = self.mailbox.unread_files()?;
+        let present: HashSet<MessageId> = unread.iter().map(|(id, _)| *id).collect();
         self.reported.retain(|id| present.contains(id));
-        let (mut landed, mut buffer) = (Vec::new(), Vec::new());
-        for id in present {
+        let mut buffer = Vec::new();
+        for (id, path) in unread {
             if self.reported.contains(&id) {
                 continue;
             }
-            if let Reading::Message(message) = read_message(&self.mailbox.unread(id), id, &mut buffer)? {
-                landed.push(message);
+            // What is no message yet may be one at the next look: another program may still write it.
+            if let Reading::Message(message) = read_message(&path, id, &mut buffer)? {
+                self.reported.insert(id);
+                hand_out(Landed { agent: agent.clone(), message });
             }
-            self.reported.insert(id);
         }
-        landed.sort_by_key(|message| (message.ts, message.id));
-        Ok(landed)
+        Ok(())
     }
 }
 
 impl Watch for LocalWatch {
-    fn next(&mut self, patience: Duration) -> Result<Vec<Message>> {
-        let end = Instant::now() + patience;
-        loop {
-            if !std::mem::take(&mut self.is_first) {
-                let step = if self.watcher.is_some() { CAUTIOUS } else { SLOW };
-                let step = step.min(end.saturating_duration_since(Instant::now()));
-                if self.watcher.is_some() {
-                    // A time-out means only that it is time for the cautious look.
-                    let _ = self.changes.recv_timeout(step);
-                } else {
-                    std::thread::sleep(step);
-                }
-            }
-            let landed = self.look()?;
-            if !landed.is_empty() || Instant::now() >= end {
-                return Ok(landed);
-            }
+    fn look(&mut self, hand_out: &mut dyn FnMut(Landed)) -> Result<()> {
+        let mut result = self.find_mailboxes();
+        for (agent, watched) in &mut self.mailboxes {
+            result = watched.look(agent, hand_out).and(result);
         }
+        result
+    }
+
+    fn is_told(&self) -> bool {
+        self.watcher.is_some()
+    }
+
+    fn is_unread(&self, agent: &AgentName, id: MessageId) -> Result<bool> {
+        let mailbox = self.spool.mailbox(agent);
+        if mailbox.unread(id).exists() {
+            return Ok(true);
+        }
+        Ok(mailbox.unread_files()?.iter().any(|(unread, _)| *unread == id))
+    }
+
+    fn waiting(&self) -> Result<HashSet<MessageId>> {
+        let mut ids = HashSet::new();
+        for name in self.spool.agent_names()? {
+            ids.extend(self.spool.mailbox_at(&name).waiting()?);
+        }
+        Ok(ids)
     }
 }
