@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::env::Env;
 use crate::message::AgentName;
+use crate::notify::quiet::QuietHours;
 use crate::spool::local::files;
 
 /// The home directory with its configuration.
@@ -25,11 +26,21 @@ pub struct Config {
 pub struct Settings {
     /// For how many minutes `inbox --recent` has what a command printed; 0 turns it off.
     pub recent_minutes: u32,
+    /// Notifications on the desktop.
+    pub notify: NotifySettings,
+}
+
+/// The table `[notify]` in `bch.toml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct NotifySettings {
+    /// When nothing is shown, in local time.
+    pub quiet_hours: Option<QuietHours>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { recent_minutes: 60 }
+        Self { recent_minutes: 60, notify: NotifySettings::default() }
     }
 }
 

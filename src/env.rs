@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// What a command or hook may know of the process that it runs in.
 #[derive(Debug, Clone, Default)]
@@ -134,6 +135,16 @@ impl Env {
         match &self.made {
             Some(made) => Timestamp::from_millisecond(made.clock.load(Ordering::Relaxed)).unwrap_or_default(),
             None => Timestamp::now(),
+        }
+    }
+
+    /// The user's time zone; UTC where none is known. Made surroundings name it in `TZ`, as a rule of POSIX.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this module is where the time zone is read")]
+    pub fn time_zone(&self) -> TimeZone {
+        match &self.made {
+            Some(_) => self.text("TZ").and_then(|rule| TimeZone::posix(&rule).ok()).unwrap_or(TimeZone::UTC),
+            None => TimeZone::system(),
         }
     }
 }

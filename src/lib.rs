@@ -14,6 +14,7 @@ pub mod harness;
 pub mod install;
 pub mod mcp;
 pub mod message;
+pub mod notify;
 pub mod repository;
 pub mod shell;
 pub mod spool;

@@ -127,6 +127,8 @@ pub(super) enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// Show urgent mail on the desktop as it lands, and claim none
+    Notify(NotifyArguments),
     /// Serve the mail to an MCP client, over standard input and output
     Mcp {
         /// Whose mail; else this machine's agent's
@@ -204,6 +206,25 @@ pub(super) struct WatchArguments {
     pub(super) take: bool,
     #[command(flatten)]
     pub(super) scope: ScopeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NotifyArguments {
+    /// Announce what is new, and end
+    #[arg(long, group = "mode")]
+    pub(super) once: bool,
+    /// Show one notification, and say who showed it
+    #[arg(long, group = "mode")]
+    pub(super) test: bool,
+    /// Say whether a notifier runs, and what it did; exit with 1 if none does
+    #[arg(long, group = "mode")]
+    pub(super) status: bool,
+    /// Only this agent's mail; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub(super) agent: Vec<AgentName>,
+    /// The mail's home; the environment is not listened to then
+    #[arg(long)]
+    pub(super) home: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod directory;
 mod doctor;
 mod identity;
 mod mcp;
+mod notify;
 mod output;
 mod send;
 mod setup;
@@ -25,6 +26,7 @@ use crate::config::{self, Config};
 use crate::env::Env;
 use crate::install;
 use crate::message::{AgentName, Context};
+use crate::notify::desktop;
 use crate::repository;
 use crate::spool::local::LocalSpool;
 use crate::spool::{self, Spool};
@@ -88,6 +90,7 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
         Command::Doctor { fix } => doctor::doctor(fix, json, env),
+        Command::Notify(arguments) => notify::notify(arguments, json, env),
         Command::Mcp { agent, home } => mcp::mcp(agent, home, env),
         Command::Demo => demo::demo(env),
     }
@@ -134,6 +137,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .and_then(spool::Error::hint)
             .or_else(|| cause.downcast_ref::<config::Error>().and_then(config::Error::hint))
             .or_else(|| cause.downcast_ref::<install::Error>().and_then(install::Error::hint))
+            .or_else(|| cause.downcast_ref::<desktop::Error>().and_then(desktop::Error::hint))
     })
 }
 

@@ -173,6 +173,7 @@ pub(crate) fn is_empty(path: &Path) -> bool {
 }
 
 /// A lock between processes, released when dropped or when the process ends.
+#[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "closing the file releases the lock")] File);
 
 /// Waits for the lock at `path`.

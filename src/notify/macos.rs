@@ -1,0 +1,23 @@
+//! Notifications of macOS, by its notification centre. It takes plain text.
+
+use notify_rust::Notification;
+
+use super::announcement::Announcement;
+use super::desktop::{Desktop, Error, OURS, Server};
+
+/// The notification centre.
+pub(super) struct Centre;
+
+impl Desktop for Centre {
+    fn greet(&mut self) -> Result<Server, Error> {
+        Ok(Server { name: "macOS".to_owned(), version: String::new(), markup: false })
+    }
+
+    fn show(&mut self, announcement: &Announcement) -> Result<(), Error> {
+        let mut notification = Notification::new();
+        notification.appname(OURS).summary(&announcement.title).body(&announcement.body);
+        notification.show().map(drop).map_err(|error| Error::Refused(error.to_string()))
+    }
+
+    fn leave(&mut self) {}
+}
