@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::env::Env;
 use crate::message::AgentName;
 use crate::notify::quiet::QuietHours;
+use crate::shell::word;
 use crate::spool::local::files;
 
 /// The home directory with its configuration.
@@ -26,13 +28,11 @@ pub struct Config {
 pub struct Settings {
     /// For how many minutes `inbox --recent` has what a command printed; 0 turns it off.
     pub recent_minutes: u32,
-    /// Notifications on the desktop.
-    pub notify: NotifySettings,
 }
 
-/// The table `[notify]` in `bch.toml`.
+/// The table `[notify]` in `bch.toml`. It is read apart: a mistake in it keeps nobody from mail.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NotifySettings {
     /// When nothing is shown, in local time.
     pub quiet_hours: Option<QuietHours>,
@@ -40,7 +40,7 @@ pub struct NotifySettings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { recent_minutes: 60, notify: NotifySettings::default() }
+        Self { recent_minutes: 60 }
     }
 }
 
@@ -66,6 +66,14 @@ pub enum Error {
         /// What the parser said.
         reason: String,
     },
+    /// Settings that do not parse, or mean nothing.
+    #[error("could not use the settings in {}: {reason}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        reason: String,
+    },
     /// No agent yet.
     #[error("this machine has no agent yet")]
     NoAgent,
@@ -81,6 +89,7 @@ impl Error {
             Self::Damaged { path, .. } => {
                 Some(format!("mv {0} {0}.damaged && bch init NAME", path.display()))
             }
+            Self::Settings { path, .. } => Some(format!("${{EDITOR:-vi}} {}", word(path))),
             Self::Read { path, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 let home = path.parent().unwrap_or(path);
                 Some(format!("chmod u+rwX {} {}", home.display(), path.display()))
@@ -158,11 +167,28 @@ impl Config {
     /// # Errors
     /// Where it cannot be read or does not parse.
     pub fn settings(&self) -> Result<Settings, Error> {
+        self.read_settings()
+    }
+
+    /// The settings of notifications; the defaults where there are none.
+    ///
+    /// # Errors
+    /// Where `bch.toml` cannot be read or does not parse.
+    pub fn notify_settings(&self) -> Result<NotifySettings, Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Tables {
+            notify: NotifySettings,
+        }
+        Ok(self.read_settings::<Tables>()?.notify)
+    }
+
+    fn read_settings<T: Default + DeserializeOwned>(&self) -> Result<T, Error> {
         let path = self.home.join("bch.toml");
         match files::read(&path) {
             Ok(Some(bytes)) => toml::from_slice(&bytes)
-                .map_err(|error| Error::Damaged { path, reason: error.message().to_owned() }),
-            Ok(None) => Ok(Settings::default()),
+                .map_err(|error| Error::Settings { path, reason: error.message().to_owned() }),
+            Ok(None) => Ok(T::default()),
             Err(source) => Err(Error::Read { path, source }),
         }
     }

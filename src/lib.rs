@@ -1,6 +1,6 @@
 //! backchannel: mail between coding agents, across harnesses, machines and people.
 //!
-//! Dependencies point downward: `cli` and the hook stand on [`delivery`], [`mcp`], [`doctor`] and [`install`],
+//! Dependencies point downward: `cli` and the hook stand on [`delivery`], [`mcp`], [`notify`], [`doctor`] and [`install`],
 //! those on [`attention`], [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
 
 pub mod attention;

@@ -14,5 +14,7 @@ mod install;
 mod mcp;
 mod model;
 mod nothing_runs;
+#[cfg(not(target_os = "macos"))]
+mod notify;
 mod support;
 mod transcript;

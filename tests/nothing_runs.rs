@@ -1,6 +1,7 @@
 //! No code path from a received message leads to a process: the system's own word for it.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::home::{BCH, HOOK, Home, marks, succeed};
@@ -11,14 +12,19 @@ use crate::support::home::{BCH, HOOK, Home, marks, succeed};
 fn processes(home: &Home, limit: &str, program: &str, arguments: &[&str], stdin: Stdio) -> Vec<String> {
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut command = home.command("strace");
-    command
-        .args(["-f", "-qq", "-s", "1000", "-e", "trace=execve,execveat,fork,vfork,clone,clone3", "-o"])
-        .arg(trace.path());
+    command.args(["-f", "-qq", "-s", "1000", "-e", STARTS, "-o"]).arg(trace.path());
     command.args(["timeout", "--foreground", "-s", "KILL", limit]).arg(program).args(arguments);
     command.env("PATH", "/usr/bin:/bin").env("BACKCHANNEL_AGENT", "bob").stdin(stdin).stdout(Stdio::null());
     marks(&mut command, "claude-code");
     command.stderr(Stdio::null()).status().unwrap();
-    let text = fs::read_to_string(trace.path()).unwrap();
+    started(trace.path(), program)
+}
+
+/// What to trace, and the calls in a trace that start a process, after the program itself was started.
+pub const STARTS: &str = "trace=execve,execveat,fork,vfork,clone,clone3";
+
+pub fn started(trace: &Path, program: &str) -> Vec<String> {
+    let text = fs::read_to_string(trace).unwrap();
     let begin = text.lines().position(|line| line.contains(&format!("execve(\"{program}\"")));
     let after = text.lines().skip(begin.expect("the program was not started") + 1);
     let own =

@@ -26,7 +26,7 @@ use crate::config::{self, Config};
 use crate::env::Env;
 use crate::install;
 use crate::message::{AgentName, Context};
-use crate::notify::desktop;
+use crate::notify::{Failure, desktop};
 use crate::repository;
 use crate::spool::local::LocalSpool;
 use crate::spool::{self, Spool};
@@ -138,6 +138,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             .or_else(|| cause.downcast_ref::<config::Error>().and_then(config::Error::hint))
             .or_else(|| cause.downcast_ref::<install::Error>().and_then(install::Error::hint))
             .or_else(|| cause.downcast_ref::<desktop::Error>().and_then(desktop::Error::hint))
+            .or_else(|| cause.downcast_ref::<Failure>().and_then(Failure::hint))
     })
 }
 

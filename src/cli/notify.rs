@@ -30,7 +30,7 @@ pub(super) fn notify(arguments: NotifyArguments, json: bool, env: &Env) -> anyho
         return test(json, env);
     }
     check_backend(&config)?;
-    config.settings()?;
+    config.notify_settings()?;
     if arguments.once { once(&arguments, config, json, env) } else { serve(&arguments, config, env) }
 }
 
@@ -133,7 +133,7 @@ fn test(json: bool, env: &Env) -> anyhow::Result<()> {
 fn tell_status(config: &Config, json: bool) -> anyhow::Result<()> {
     let process = status::running(&config.home).context("could not look for the notifier")?;
     let status = Status::load(&config.home)?;
-    let quiet = config.settings()?.notify.quiet_hours.map(|hours| hours.to_string());
+    let quiet = config.notify_settings()?.quiet_hours.map(|hours| hours.to_string());
     if json {
         let mut value = serde_json::to_value(&status).context("could not print")?;
         value["running"] = json!(process);

@@ -74,15 +74,20 @@ pub fn one(notice: &Notice) -> Announcement {
     Announcement { title: notice.title(), body }
 }
 
-/// Sums up what one sender sent beyond what was announced; at least two messages.
-#[must_use]
-pub fn more(notices: &[&Notice]) -> Announcement {
+/// Sums up what one sender sent; `word` tells whether something of it was announced before.
+fn from_one(notices: &[&Notice], word: &str) -> Announcement {
     let sender = notices.first().map(|notice| notice.message.from.to_string()).unwrap_or_default();
     let mut readers: Vec<_> = notices.iter().map(|notice| notice.reader()).collect();
     readers.sort();
     readers.dedup();
-    let title = format!("{} more urgent messages from @{sender}", notices.len());
+    let title = format!("{} {word} from @{sender}", notices.len());
     Announcement { title, body: format!("to {}", listed(&readers)) }
+}
+
+/// Sums up what one sender sent beyond what was announced; at least two messages.
+#[must_use]
+pub fn more(notices: &[&Notice]) -> Announcement {
+    from_one(notices, "more urgent messages")
 }
 
 /// Sums up what several senders sent, or what waited while nothing was to be shown: a line for each sender.
@@ -94,6 +99,9 @@ pub fn sum(notices: &[&Notice]) -> Announcement {
             Some((_, theirs)) => theirs.push(notice),
             None => senders.push((&notice.message.from, vec![notice])),
         }
+    }
+    if senders.len() == 1 {
+        return from_one(notices, "urgent messages");
     }
     let line = |(sender, theirs): &(&AgentName, Vec<&Notice>)| match theirs.as_slice() {
         [only] => format!("{}: {}", only.title(), shown(&only.message.body, SHORT)),
@@ -176,5 +184,6 @@ mod tests {
         let said = more(&[&notices[0], &notice("s0", "#ops", "x"), &notices[0]]);
         assert_eq!(said.title, "3 more urgent messages from @s0");
         assert_eq!(said.body, "to #ops, @bob");
+        assert_eq!(sum(&[&notices[0], &notices[0]]).title, "2 urgent messages from @s0");
     }
 }

@@ -66,9 +66,11 @@ impl Session {
             let _ = tell.send(zbus::block_on(calls));
         };
         let thread = thread::Builder::new().name("desktop".to_owned()).spawn(run);
-        self.stuck = Some(thread.map_err(|error| self.unreachable(error))?);
-        told.recv_timeout(PATIENCE + Duration::from_secs(1))
-            .unwrap_or(Err(Error::NoAnswer(PATIENCE.as_secs())))
+        let thread = thread.map_err(|error| self.unreachable(error))?;
+        told.recv_timeout(PATIENCE + Duration::from_secs(1)).unwrap_or_else(|_| {
+            self.stuck = Some(thread);
+            Err(Error::NoAnswer(PATIENCE.as_secs()))
+        })
     }
 }
 

@@ -192,7 +192,7 @@ mod tests {
             let minute = shown.iter().filter(|time| **time > second - 60);
             assert!(minute.count() <= FROM_ALL, "{second}");
         }
-        assert_eq!(all as usize, waiting.len());
+        assert_eq!(all, waiting.len());
         assert!(waiting.len() <= 7 * 60, "what waits does not grow: {}", waiting.len());
     }
 

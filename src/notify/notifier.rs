@@ -83,6 +83,18 @@ pub enum Failure {
     Desktop(#[from] desktop::Error),
 }
 
+impl Failure {
+    /// A command that mends it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spool(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Desktop(error) => error.hint(),
+        }
+    }
+}
+
 impl Notifier {
     /// A notifier that has announced nothing yet.
     ///
@@ -160,7 +172,7 @@ impl Notifier {
     fn try_pass(&mut self, now: Timestamp, pass: &mut Pass) -> Result<(), Failure> {
         let looked = self.look();
         let attention = Attention::load(&self.config.home)?;
-        let quiet = self.config.settings()?.notify.quiet_hours;
+        let quiet = self.config.notify_settings()?.quiet_hours;
         let quiet = quiet.and_then(|hours| hours.end(&now.to_zoned_datetime(self.env.time_zone())));
         let pause = attention.paused.as_ref().filter(|_| attention.is_paused(now));
         let (until, why) = match (pause, quiet) {

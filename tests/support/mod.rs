@@ -3,6 +3,8 @@
 
 use std::io::Write as _;
 
+#[cfg(not(target_os = "macos"))]
+pub mod desktop;
 pub mod harness;
 pub mod home;
 pub mod laws;

@@ -14,10 +14,20 @@ use crate::spool::Spool as _;
 use crate::spool::local::LocalSpool;
 
 /// Files of ours in the home, beside the agents and their mailboxes.
-const FILES: [&str; 6] =
-    ["agents/.lock", "attention.json", ".attention.lock", "bch.toml", "hook.log", "config.json"];
+const FILES: [&str; 10] = [
+    "agents/.lock",
+    "notify/lock",
+    "notify/once.lock",
+    "notify/announced.json",
+    "notify/status.json",
+    "attention.json",
+    ".attention.lock",
+    "bch.toml",
+    "hook.log",
+    "config.json",
+];
 /// What held them. Whatever else is in one keeps it.
-const DIRECTORIES: [&str; 3] = ["agents", "spool", ""];
+const DIRECTORIES: [&str; 4] = ["agents", "notify", "spool", ""];
 
 /// The agents of a home, and their mail.
 pub(super) struct Purge {
