@@ -19,8 +19,12 @@ fn the_skill_costs_an_agent_700_tokens_at_most() {
 fn every_dependency_has_its_reason() {
     let reasons = text("docs/dependencies.md");
     let manifest: toml::Table = text("Cargo.toml").parse().unwrap();
-    for group in ["dependencies", "dev-dependencies"] {
-        for name in manifest[group].as_table().unwrap().keys() {
+    let targets = manifest["target"].as_table().unwrap().values();
+    for table in targets
+        .map(|target| &target["dependencies"])
+        .chain([&manifest["dependencies"], &manifest["dev-dependencies"]])
+    {
+        for name in table.as_table().unwrap().keys() {
             assert!(reasons.contains(&format!("| `{name}` |")), "{name}");
         }
     }

@@ -7,9 +7,6 @@ use serde::Serialize;
 use super::announcement::Announcement;
 use crate::env::Env;
 
-/// The name under which a desktop lists what we show.
-pub(super) const OURS: &str = "backchannel";
-
 /// Who shows notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Server {

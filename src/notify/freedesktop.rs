@@ -16,10 +16,12 @@ use zbus::Variant;
 use zbus::{Connection, connection, fdo};
 
 use super::announcement::Announcement;
-use super::desktop::{Desktop, Error, OURS, Server};
+use super::desktop::{Desktop, Error, Server};
 use crate::env::Env;
 
 const NAME: &str = "org.freedesktop.Notifications";
+/// The name under which a desktop lists what we show.
+const OURS: &str = "backchannel";
 const PATH: &str = "/org/freedesktop/Notifications";
 /// How long an answer may take; D-Bus may have to start the server first.
 const PATIENCE: Duration = Duration::from_secs(10);

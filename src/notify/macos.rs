@@ -1,9 +1,9 @@
 //! Notifications of macOS, by its notification centre. It takes plain text.
 
-use notify_rust::Notification;
+use mac_notification_sys::Notification;
 
 use super::announcement::Announcement;
-use super::desktop::{Desktop, Error, OURS, Server};
+use super::desktop::{Desktop, Error, Server};
 
 /// The notification centre.
 pub(super) struct Centre;
@@ -14,9 +14,9 @@ impl Desktop for Centre {
     }
 
     fn show(&mut self, announcement: &Announcement) -> Result<(), Error> {
-        let mut notification = Notification::new();
-        notification.appname(OURS).summary(&announcement.title).body(&announcement.body);
-        notification.show().map(drop).map_err(|error| Error::Refused(error.to_string()))
+        let mut notification = Notification::default();
+        notification.title(&announcement.title).message(&announcement.body).asynchronous(true);
+        notification.send().map(drop).map_err(|error| Error::Refused(error.to_string()))
     }
 
     fn leave(&mut self) {}
