@@ -106,7 +106,7 @@ fn turn(home: &std::path::Path) -> anyhow::Result<files::Lock> {
 /// Ends the loop at the first signal that asks for it, in place of ending the process in the middle of a write.
 fn end_by_signal(bell: Bell) -> anyhow::Result<()> {
     let (mut told, tell) = UnixStream::pair().context("could not watch for signals")?;
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         let tell = tell.try_clone().context("could not watch for signals")?;
         signal_hook::low_level::pipe::register(signal, tell).context("could not watch for signals")?;
     }

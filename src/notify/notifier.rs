@@ -4,6 +4,8 @@
 //! meantime is not. Whatever fails, fails for now: the message waits, and the next pass tries again.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +21,7 @@ use crate::attention::Attention;
 use crate::config::{self, Config};
 use crate::env::Env;
 use crate::message::{MessageId, Priority};
+use crate::spool::local::files;
 use crate::spool::{self, Watch};
 
 /// How long the loop waits where nothing rings: a lease may lapse, a quiet hour begin, a network mount be silent.
@@ -96,7 +99,7 @@ impl Failure {
 }
 
 impl Notifier {
-    /// A notifier that has announced nothing yet.
+    /// A notifier that has announced nothing yet; the only one of this home at a time.
     ///
     /// # Errors
     /// Where what was announced cannot be read.
@@ -106,6 +109,7 @@ impl Notifier {
         watch: Box<dyn Watch>,
         desktop: Box<dyn Desktop>,
     ) -> spool::Result<Self> {
+        sweep(&directory(&config.home));
         let announced = Announced::load(&directory(&config.home))?;
         let status = Status { since: Some(env.now()), ..Status::load(&config.home)? };
         Ok(Self {
@@ -274,5 +278,14 @@ impl Notifier {
     /// A status that cannot be written is missed by nobody: what it would tell of is told on standard error, too.
     fn save_status(&self) {
         let _ = self.status.save(&self.config.home);
+    }
+}
+
+/// Removes the drafts of a notifier that was killed.
+fn sweep(directory: &Path) {
+    for name in files::names(directory).unwrap_or_default() {
+        if name.starts_with('.') && name.ends_with(".tmp") {
+            let _ = fs::remove_file(directory.join(name));
+        }
     }
 }

@@ -145,6 +145,28 @@ fn nothing_is_shown_of_the_muted_and_in_a_pause() {
     assert!(monitor.rest().is_empty());
 }
 
+#[test]
+fn what_a_session_holds_is_announced_when_it_is_gone() {
+    if is_left_out(support::check()) {
+        return;
+    }
+    let home = Home::with(&["bob", "alice"]);
+    let session = Session::start();
+    let (_screen, monitor) = (session.desktop(""), session.monitor());
+    let env = env(&session.address, &Env::system().now().to_string());
+    let mut notifier = notifier(&home, &env, Rings::new().bell());
+    home.send("alice", "@bob", "read at once", &["--urgent"]);
+    let payload = home.payload("UserPromptSubmit", "s", &home.work());
+    assert!(home.hook("claude-code", "UserPromptSubmit", "bob", &payload).is_some());
+    let pass = notifier.pass();
+    assert_eq!((pass.announced, pass.waiting), (0, None));
+    // The session never says that it read it: a day later its lease has lapsed, and the message is unread.
+    minutes(&env, 24 * 60);
+    assert_eq!((notifier.pass().announced, &*monitor.next().body), (1, "read at once"));
+    minutes(&env, 24 * 60);
+    assert_eq!(notifier.pass().announced, 0);
+}
+
 /// Lets the time pass that it is told to wait, and counts how often.
 struct Hours<'a> {
     env: &'a Env,

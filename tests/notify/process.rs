@@ -99,7 +99,9 @@ fn where_nothing_happens_nothing_is_done() {
             };
             println!("after a notification: VmHWM {} kB, VmRSS {} kB", field("VmHWM"), field("VmRSS"));
             println!("RssAnon {} kB, threads {}", field("RssAnon"), field("Threads"));
-            assert!(field("VmHWM") < 10 * 1024, "{memory}");
+            // A program with debugging help has 4 MB more of its own file in memory than a release.
+            let most = if cfg!(debug_assertions) { 14 } else { 10 };
+            assert!(field("VmHWM") < most * 1024 && field("RssAnon") < 2 * 1024, "{memory}");
         }
         let mut before = 0;
         wait_until("it comes to rest", || {

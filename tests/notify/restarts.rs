@@ -94,6 +94,9 @@ fn whoever_dies_at_any_moment_loses_nothing_and_says_nothing_thrice() {
             }
             assert_eq!(succeed(&again()), "0 announced\n", "{calls} {number}");
             assert!(monitor.rest().is_empty(), "{calls} {number}");
+            let mut files = fs::read_dir(home.path().join("notify")).unwrap();
+            let is_draft = |file: std::fs::DirEntry| file.file_name().to_string_lossy().starts_with('.');
+            assert!(!files.any(|file| is_draft(file.unwrap())), "{calls} {number}: a draft stays");
             if !was_killed {
                 assert!(number > 3, "{calls}: {}", String::from_utf8_lossy(&output.stderr));
                 break;

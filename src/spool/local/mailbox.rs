@@ -132,29 +132,6 @@ impl Mailbox {
             .collect())
     }
 
-    /// Where the unread messages lie: in `new/`, and under leases that lapsed.
-    pub(super) fn unread_files(&self) -> Result<Vec<(MessageId, PathBuf)>> {
-        let directory = self.new_directory();
-        let names = files::names(&directory)?;
-        let ids = names.iter().filter_map(|name| Some((MessageId::from_file_name(name, ".json")?, name)));
-        let mut unread: Vec<_> = ids.map(|(id, name)| (id, directory.join(name))).collect();
-        for (lease, _) in self.leases()?.into_iter().filter(|(_, lapsed)| *lapsed) {
-            unread.extend(self.files_of(&lease)?.into_iter().map(|file| (file.id, file.path)));
-        }
-        Ok(unread)
-    }
-
-    /// The ids of all that is unread or claimed.
-    pub(super) fn waiting(&self) -> Result<Vec<MessageId>> {
-        let names = files::names(&self.new_directory())?;
-        let mut ids: Vec<_> =
-            names.iter().filter_map(|name| MessageId::from_file_name(name, ".json")).collect();
-        for (lease, _) in self.leases()? {
-            ids.extend(self.files_of(&lease)?.iter().map(|file| file.id));
-        }
-        Ok(ids)
-    }
-
     /// Reads every unread message, oldest first; what is none is handed to `bad` with its path and the reason.
     pub(super) fn scan(&self, mut bad: impl FnMut(&Path, String)) -> Result<Vec<Unread>> {
         let (mut unread, mut buffer) = (Vec::new(), Vec::new());

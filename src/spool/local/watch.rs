@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
@@ -85,6 +85,31 @@ impl LocalWatch {
 
 fn place(directory: &Path) -> Option<(u64, u64)> {
     fs::metadata(directory).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+impl Mailbox {
+    /// Where the unread messages lie: in `new/`, and under leases that lapsed.
+    fn unread_files(&self) -> Result<Vec<(MessageId, PathBuf)>> {
+        let directory = self.new_directory();
+        let names = files::names(&directory)?;
+        let ids = names.iter().filter_map(|name| Some((MessageId::from_file_name(name, ".json")?, name)));
+        let mut unread: Vec<_> = ids.map(|(id, name)| (id, directory.join(name))).collect();
+        for (lease, _) in self.leases()?.into_iter().filter(|(_, lapsed)| *lapsed) {
+            unread.extend(self.files_of(&lease)?.into_iter().map(|file| (file.id, file.path)));
+        }
+        Ok(unread)
+    }
+
+    /// The ids of all that is unread or claimed.
+    fn waiting(&self) -> Result<Vec<MessageId>> {
+        let names = files::names(&self.new_directory())?;
+        let mut ids: Vec<_> =
+            names.iter().filter_map(|name| MessageId::from_file_name(name, ".json")).collect();
+        for (lease, _) in self.leases()? {
+            ids.extend(self.files_of(&lease)?.iter().map(|file| file.id));
+        }
+        Ok(ids)
+    }
 }
 
 impl Watched {
