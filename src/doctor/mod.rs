@@ -12,6 +12,7 @@ mod home;
 mod leftovers;
 mod modes;
 mod programs;
+pub mod proven;
 mod switches;
 mod trust;
 

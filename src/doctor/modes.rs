@@ -6,10 +6,11 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Sheet, word};
+use super::{Sheet, proven, word};
 
 /// What of the home is ours; whatever else lies in it is not looked at.
-const OURS: [&str; 6] = ["config.json", "bch.toml", "hook.log", "credentials", "agents", "spool"];
+const OURS: [&str; 7] =
+    ["config.json", "bch.toml", "hook.log", proven::FILE, "credentials", "agents", "spool"];
 
 /// A file or directory with other rights than it should have.
 pub(super) struct Wrong {

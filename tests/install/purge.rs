@@ -14,6 +14,7 @@ fn home() -> UserHome {
     let send = home.command(&["send", "@bob", "unread"]).env("BACKCHANNEL_AGENT", "ann").output().unwrap();
     assert!(send.status.success(), "{send:?}");
     assert!(home.run(&["setup"]).0);
+    home.write(".backchannel/proven.json", "{}");
     home
 }
 

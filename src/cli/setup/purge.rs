@@ -8,13 +8,14 @@ use anyhow::Context as _;
 
 use crate::cli::{open_spool, output};
 use crate::config::Config;
+use crate::doctor::proven;
 use crate::env::Env;
 use crate::message::AgentName;
 use crate::spool::Spool as _;
 use crate::spool::local::LocalSpool;
 
 /// Files of ours in the home, beside the agents and their mailboxes.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "agents/.lock",
     "notify/lock",
     "notify/once.lock",
@@ -24,6 +25,7 @@ const FILES: [&str; 10] = [
     ".attention.lock",
     "bch.toml",
     "hook.log",
+    proven::FILE,
     "config.json",
 ];
 /// What held them. Whatever else is in one keeps it.
