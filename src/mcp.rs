@@ -78,6 +78,12 @@ impl Server {
         Self { spool, agent, home, env, returned: Mutex::new(Vec::new()) }
     }
 
+    /// The names of its tools.
+    #[must_use]
+    pub fn tools() -> Vec<String> {
+        Self::tool_router().list_all().into_iter().map(|tool| tool.name.into_owned()).collect()
+    }
+
     fn returned(&self) -> MutexGuard<'_, Vec<(Lease, Message)>> {
         // A panic in another call left the list whole: it is changed in one step.
         self.returned.lock().unwrap_or_else(PoisonError::into_inner)
@@ -123,6 +129,8 @@ impl Server {
     fn bch_inbox(&self, Parameters(arguments): Parameters<InboxArguments>) -> Result<String, String> {
         self.settle();
         let attention = Attention::load(&self.home).map_err(|error| with_hint(&error))?;
+        // A person's pause is no fault of what is installed.
+        let attention = if self.agent.is_canary() { Attention::default() } else { attention };
         let is_off = self.env.directory().is_some_and(|directory| attention.is_off(&directory));
         if is_off || attention.is_paused(self.env.now()) {
             return Ok("the user has paused mail".to_owned());
@@ -202,7 +210,7 @@ impl Server {
             let channels: Vec<_> = agent.subscriptions.iter().map(ToString::to_string).collect();
             format!("@{} {}\n", agent.name, channels.join(" "))
         };
-        Ok(agents.iter().map(line).collect())
+        Ok(agents.iter().filter(|agent| !agent.name.is_canary()).map(line).collect())
     }
 
     #[tool(

@@ -30,6 +30,7 @@ pub(super) fn unsubscribe(channel: &str, env: &Env) -> anyhow::Result<()> {
 
 pub(super) fn agents(json: bool, env: &Env) -> anyhow::Result<()> {
     let mut agents = open_spool(&Config::load(env)?, env)?.agents()?;
+    agents.retain(|agent| !agent.name.is_canary());
     if json {
         for agent in &mut agents {
             agent.other.remove("tokenHash");

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::open_spool;
 use crate::config::Config;
+use crate::delivery::canary;
 use crate::env::Env;
 use crate::mcp::Server;
 use crate::message::AgentName;
@@ -42,6 +43,7 @@ pub(super) fn mcp(agent: Option<AgentName>, home: Option<PathBuf>, env: &Env) ->
     if spool.agent(&agent)?.is_none() {
         return Err(super::mistake(format!("there is no agent @{agent}"), format!("bch init {agent}")));
     }
+    let agent = canary::asked_for(&spool, env).unwrap_or(agent);
     let server = Arc::new(Server::new(Box::new(spool), agent, config.home, env.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::payload::Payload;
 use super::witness::Witness;
-use super::{Invocation, Parcel};
+use super::{Invocation, Parcel, canary};
 use crate::attention::Attention;
 use crate::config::{self, Config};
 use crate::env::Env;
@@ -81,6 +81,7 @@ pub fn run(
         return Err(Error::Backend(backend));
     }
     let spool = LocalSpool::open(&home, env, 0);
+    let agent = canary::asked_for(&spool, env).unwrap_or(agent);
     let is_quiet = spool.is_quiet(&agent);
     if !is_quiet {
         is_busy();
@@ -102,6 +103,8 @@ pub fn run(
     }
     // Where it cannot be read nothing is shown: a blocked sender must not profit from a damaged file.
     let attention = Attention::load(&home)?;
+    // A person's pause is no fault of what is installed.
+    let attention = if agent.is_canary() { Attention::default() } else { attention };
     let Some(session) = payload.text("session_id").filter(|id| !id.is_empty()) else { return Ok(()) };
     let process = manifest.process(env);
     let lease = Lease::of_session(&manifest.id, session, process, env.now());

@@ -1,5 +1,6 @@
 //! What a model is shown, and when: the fence around other agents' text, and the rules of the hooks.
 
+pub mod canary;
 mod fence;
 pub mod hook;
 mod invocation;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes that a name may have at most.
 const LONGEST: usize = 64;
+/// What the name of a canary begins with.
+const CANARY: &str = "canary-";
 
 /// An agent's name without its `@`: `[A-Za-z0-9][A-Za-z0-9._-]*`, 64 bytes at most.
 ///
@@ -96,6 +98,19 @@ impl AgentName {
     #[must_use]
     pub fn is_lower_case(&self) -> bool {
         !self.0.bytes().any(|byte| byte.is_ascii_uppercase())
+    }
+
+    /// A new name of an agent that lives as long as a proof does: `canary-` and 32 hexadecimal digits.
+    #[must_use]
+    pub fn random_canary() -> Self {
+        Self(format!("{CANARY}{}", uuid::Uuid::new_v4().as_simple()).into())
+    }
+
+    /// Whether it is such a name: `bch doctor --prove` made the agent, nobody is told of it, and its mail is nobody's.
+    #[must_use]
+    pub fn is_canary(&self) -> bool {
+        let random = self.0.strip_prefix(CANARY).unwrap_or_default();
+        random.len() == 32 && random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     }
 
     /// The same name in lower case.
@@ -222,6 +237,19 @@ mod tests {
         for text in ["a", "0", "bob-codex", "@bob", "a.b_c", "console", "com10", "com", &"a".repeat(64)] {
             assert!(text.parse::<AgentName>().is_ok(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_taken_for_a_canary() {
+        let canary = AgentName::random_canary();
+        assert!(canary.is_canary() && canary.as_str().parse::<AgentName>().is_ok());
+        assert_ne!(canary, AgentName::random_canary());
+        for name in
+            ["canary-bob", "canary-", "canary-0123456789ABCDEF0123456789ABCDEF", &canary.as_str()[7..]]
+        {
+            assert!(!name.parse::<AgentName>().is_ok_and(|name| name.is_canary()), "{name}");
+        }
+        assert!(!format!("{canary}0").parse::<AgentName>().unwrap().is_canary());
     }
 
     #[test]
