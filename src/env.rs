@@ -128,6 +128,18 @@ impl Env {
         absolute.map(|directory| directory.join(name)).find(|path| is_program(path))
     }
 
+    /// The user's shell, as the system's list of users names it; `None` where that is kept elsewhere.
+    #[must_use]
+    pub fn login_shell(&self) -> Option<PathBuf> {
+        let user = rustix::process::getuid().as_raw().to_string();
+        let users = fs::read_to_string("/etc/passwd").ok()?;
+        // name:password:number:group:comment:home:shell
+        let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let shell =
+            fields.into_iter().find(|fields| fields.get(2) == Some(&user.as_str()))?.get(6)?.to_owned();
+        (!shell.is_empty()).then(|| PathBuf::from(shell))
+    }
+
     /// The time of day.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this module is where the clock is read")]

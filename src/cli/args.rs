@@ -122,11 +122,7 @@ pub(super) enum Command {
     /// Take everything of ours out of the harnesses again
     Uninstall(UninstallArguments),
     /// Check that mail can reach every harness here
-    Doctor {
-        /// Mend what is ours, then check
-        #[arg(long)]
-        fix: bool,
-    },
+    Doctor(DoctorArguments),
     /// Show urgent mail on the desktop as it lands, and claim none
     Notify(NotifyArguments),
     /// Serve the mail to an MCP client, over standard input and output
@@ -247,6 +243,26 @@ pub(super) struct UninstallArguments {
     /// Take mail and identity away as well
     #[arg(long, conflicts_with = "only")]
     pub(super) purge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// Mend what is ours, then check
+    #[arg(long)]
+    pub(super) fix: bool,
+    /// Run what is installed as the harnesses do, on a mailbox of its own
+    #[arg(long)]
+    pub(super) prove: bool,
+    /// The same, and each harness itself once, with a model on this machine
+    #[arg(long)]
+    pub(super) live: bool,
+}
+
+impl DoctorArguments {
+    /// Whether anything is run.
+    pub(super) fn proves(&self) -> bool {
+        self.prove || self.live
+    }
 }
 
 #[derive(Debug, Args)]

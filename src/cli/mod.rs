@@ -89,7 +89,7 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Unblock { whom } => attention::unblock(&whom, env),
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
-        Command::Doctor { fix } => doctor::doctor(fix, json, env),
+        Command::Doctor(arguments) => doctor::doctor(&arguments, json, env),
         Command::Notify(arguments) => notify::notify(arguments, json, env),
         Command::Mcp { agent, home } => mcp::mcp(agent, home, env),
         Command::Demo => demo::demo(env),

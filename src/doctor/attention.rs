@@ -6,7 +6,7 @@ use super::Sheet;
 use crate::attention::Attention;
 use crate::install::wishes::Ground;
 
-pub(super) fn look(sheet: &mut Sheet, ground: &Ground<'_>) {
+pub(super) fn look(sheet: &mut Sheet<'_>, ground: &Ground<'_>) {
     let attention = match Attention::load(&ground.home) {
         Ok(attention) => attention,
         Err(error) => {

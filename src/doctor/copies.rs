@@ -15,7 +15,7 @@ use crate::install::wishes::{Ground, Vehicle};
 const HOOK: &str = "bch-hook";
 
 pub(super) fn look(
-    sheet: &mut Sheet,
+    sheet: &mut Sheet<'_>,
     manifest: &Manifest,
     ground: &Ground<'_>,
     directory: &Path,
@@ -45,7 +45,13 @@ pub(super) fn look(
 }
 
 /// What is there by the vehicle that is not used.
-fn others(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, directory: &Path, earlier: Earlier) {
+fn others(
+    sheet: &mut Sheet<'_>,
+    manifest: &Manifest,
+    ground: &Ground<'_>,
+    directory: &Path,
+    earlier: Earlier,
+) {
     for wish in earlier.others(manifest, ground) {
         let name = wish.path.display();
         match &wish.content {
@@ -74,7 +80,7 @@ fn others(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, directory
 }
 
 /// Lines in a file of the user's or the administrator's that are not of our making.
-fn strange(sheet: &mut Sheet, manifest: &Manifest, settings: &Settings, is_meant: impl Fn(&str) -> bool) {
+fn strange(sheet: &mut Sheet<'_>, manifest: &Manifest, settings: &Settings, is_meant: impl Fn(&str) -> bool) {
     if let Some((detail, hint)) = copies(manifest, settings, is_meant) {
         sheet.fail("copies", detail, hint);
     }

@@ -15,7 +15,7 @@ use crate::install::{Content, Fingerprint, Wish};
 use crate::spool::local::files::read_settings;
 
 pub(super) fn look(
-    sheet: &mut Sheet,
+    sheet: &mut Sheet<'_>,
     manifest: &Manifest,
     ground: &Ground<'_>,
     receipt: &Receipt,
@@ -58,7 +58,7 @@ pub(super) fn other_home<'a>(wishes: &'a [Wish], ground: &Ground<'_>) -> Option<
 }
 
 /// A key of somebody else for which the harness refuses the whole file of hooks.
-fn refused_keys(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>) {
+fn refused_keys(sheet: &mut Sheet<'_>, manifest: &Manifest, ground: &Ground<'_>) {
     let install = &manifest.install;
     let (Some(keys), Some((directory, _))) = (&install.hooks_file_keys, install.directories(ground.env))
     else {
@@ -74,7 +74,7 @@ fn refused_keys(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>) {
     }
 }
 
-fn file(sheet: &mut Sheet, wish: &Wish, receipt: &Receipt, again: &str) {
+fn file(sheet: &mut Sheet<'_>, wish: &Wish, receipt: &Receipt, again: &str) {
     let name = wish.path.display().to_string();
     let bytes = read_settings(&wish.path);
     match (&wish.content, bytes) {
@@ -101,7 +101,7 @@ fn file(sheet: &mut Sheet, wish: &Wish, receipt: &Receipt, again: &str) {
 }
 
 /// A file of ours with other bytes: setup wrote it so, or somebody changed it, to whom it is left.
-fn whole(sheet: &mut Sheet, wish: &Wish, found: &[u8], receipt: &Receipt, again: &str) {
+fn whole(sheet: &mut Sheet<'_>, wish: &Wish, found: &[u8], receipt: &Receipt, again: &str) {
     let name = wish.path.display();
     let written = receipt.records().iter().find(|record| record.path == wish.path);
     let written = written.and_then(|record| record.written.as_ref());
@@ -119,7 +119,7 @@ fn whole(sheet: &mut Sheet, wish: &Wish, found: &[u8], receipt: &Receipt, again:
     }
 }
 
-fn presences(sheet: &mut Sheet, name: &str, entries: &[Entry], found: &[Presence], again: &str) {
+fn presences(sheet: &mut Sheet<'_>, name: &str, entries: &[Entry], found: &[Presence], again: &str) {
     let count = |wanted| found.iter().filter(|presence| **presence == wanted).count();
     let (absent, different, repeated) =
         (count(Presence::Absent), count(Presence::Different), count(Presence::Repeated));

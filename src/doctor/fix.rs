@@ -69,7 +69,7 @@ pub fn fix(
 }
 
 /// Whether a look finds anything amiss: nothing is written where there is not.
-fn is_faulty(look: impl FnOnce(&mut Sheet)) -> bool {
+fn is_faulty(look: impl FnOnce(&mut Sheet<'_>)) -> bool {
     let mut sheet = Sheet::default();
     look(&mut sheet);
     sheet.checks.iter().any(|check| check.status != Status::Ok)

@@ -19,7 +19,7 @@ const WRITTEN: &str = "2026-11-01T00:00:00Z";
 /// An error of the hook that is older than this is no news.
 const NEWS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-pub(super) fn look(sheet: &mut Sheet, ground: &Ground<'_>, mail: &dyn Spool, agent: Option<&AgentName>) {
+pub(super) fn look(sheet: &mut Sheet<'_>, ground: &Ground<'_>, mail: &dyn Spool, agent: Option<&AgentName>) {
     let now = ground.env.now();
     let (mut inbox, mut holdings) = (Inbox::default(), Holdings::default());
     if let Some(agent) = registered(sheet, mail, agent) {
@@ -44,7 +44,7 @@ pub(super) fn look(sheet: &mut Sheet, ground: &Ground<'_>, mail: &dyn Spool, age
 }
 
 /// The agent as its record spells it.
-fn registered(sheet: &mut Sheet, mail: &dyn Spool, agent: Option<&AgentName>) -> Option<AgentName> {
+fn registered(sheet: &mut Sheet<'_>, mail: &dyn Spool, agent: Option<&AgentName>) -> Option<AgentName> {
     let Some(agent) = agent else {
         sheet.fail("agent", "this machine has no agent yet", "bch init NAME");
         return None;
@@ -70,7 +70,7 @@ fn registered(sheet: &mut Sheet, mail: &dyn Spool, agent: Option<&AgentName>) ->
 }
 
 /// The agent that a harness has of its own.
-pub(super) fn identity(sheet: &mut Sheet, mail: &dyn Spool, agent: &AgentName) {
+pub(super) fn identity(sheet: &mut Sheet<'_>, mail: &dyn Spool, agent: &AgentName) {
     let make = || format!("BACKCHANNEL_AGENT={agent} bch init {agent}");
     match mail.agent(agent).and_then(|record| Ok((record.is_some(), mail.inbox(agent)?.messages.len()))) {
         Ok((true, unread)) => sheet.ok("agent", format!("@{agent}, its own: {unread} unread")),
@@ -81,14 +81,14 @@ pub(super) fn identity(sheet: &mut Sheet, mail: &dyn Spool, agent: &AgentName) {
     }
 }
 
-fn bad(sheet: &mut Sheet, inbox: &Inbox, mailbox: &Path) {
+fn bad(sheet: &mut Sheet<'_>, inbox: &Inbox, mailbox: &Path) {
     for (file, reason) in &inbox.bad {
         sheet.warn("bad message", format!("{file}: {reason}"), format!("ls -lR {}", word(mailbox)));
     }
 }
 
 /// Claims of readers that are gone come back by themselves: only what does not is a fault.
-fn claims(sheet: &mut Sheet, holdings: &Holdings, mailbox: &Path, now: Timestamp) {
+fn claims(sheet: &mut Sheet<'_>, holdings: &Holdings, mailbox: &Path, now: Timestamp) {
     for Holding { lease, messages, damage, .. } in &holdings.readers {
         let Some(damage) = damage else { continue };
         let path = mailbox.join("claimed").join(lease.to_string()).join("lease.json");
@@ -128,7 +128,7 @@ fn claims(sheet: &mut Sheet, holdings: &Holdings, mailbox: &Path, now: Timestamp
 }
 
 /// Mail and leases bear times: a clock that was wrong, here or at a sender, shows in them.
-fn clock(sheet: &mut Sheet, inbox: &Inbox, holdings: &Holdings, now: Timestamp) {
+fn clock(sheet: &mut Sheet<'_>, inbox: &Inbox, holdings: &Holdings, now: Timestamp) {
     const HINT: &str = "timedatectl status";
     if WRITTEN.parse::<Timestamp>().is_ok_and(|written| now < written) {
         sheet.warn("clock", format!("it is {now:.0} by this machine, before this version was made"), HINT);
@@ -151,7 +151,7 @@ fn clock(sheet: &mut Sheet, inbox: &Inbox, holdings: &Holdings, now: Timestamp) 
 }
 
 /// The hook has nobody to tell what went wrong, so it writes that down.
-fn log(sheet: &mut Sheet, path: &Path, now: Timestamp) {
+fn log(sheet: &mut Sheet<'_>, path: &Path, now: Timestamp) {
     let bytes = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let Some(last) = text.lines().rfind(|line| !line.trim().is_empty()) else { return };

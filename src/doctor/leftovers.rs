@@ -15,7 +15,7 @@ const OLD: SignedDuration = SignedDuration::from_hours(1);
 /// A message in flight: as the spool itself sweeps them.
 const OLD_DRAFT: SignedDuration = SignedDuration::from_hours(36);
 
-pub(super) fn look(sheet: &mut Sheet, ground: &Ground<'_>, receipt: &Receipt) {
+pub(super) fn look(sheet: &mut Sheet<'_>, ground: &Ground<'_>, receipt: &Receipt) {
     let found = find(ground, receipt);
     if let Some(first) = found.first() {
         let detail =

@@ -1,8 +1,8 @@
 //! Whether mail can reach each harness: what setup wrote is there, the harness will run it, our programs answer,
 //! and the mail's home is in order.
 //!
-//! Looking reads, and changes nothing; [`fix`] alone mends, and only what is ours. Each module owns the checks of
-//! one subject.
+//! Looking reads, and changes nothing; [`fix`] alone mends, and only what is ours; [`prove`] runs what is installed,
+//! on a mailbox of its own. Each module owns the checks of one subject.
 
 mod attention;
 mod copies;
@@ -11,12 +11,15 @@ pub mod fix;
 mod home;
 mod leftovers;
 mod modes;
+mod process;
 mod programs;
+mod prove;
 pub mod proven;
 mod switches;
 mod trust;
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -29,9 +32,10 @@ use crate::install::wishes::Ground;
 use crate::message::AgentName;
 use crate::shell::word;
 use crate::spool::Spool;
+pub use prove::Prover;
 
 /// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -57,19 +61,57 @@ pub struct Check {
     /// The command that mends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// How long what was run took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ms: Option<f64>,
+}
+
+/// Who follows the checks as they are made.
+pub trait Audience {
+    /// Something begins that takes a while.
+    fn begins(&mut self, harness: Option<&str>, what: &str);
+    /// A check is made.
+    fn found(&mut self, check: &Check);
+}
+
+/// Nobody.
+impl Audience for () {
+    fn begins(&mut self, _harness: Option<&str>, _what: &str) {}
+    fn found(&mut self, _check: &Check) {}
 }
 
 /// The list of checks as it grows.
 #[derive(Default)]
-struct Sheet {
+struct Sheet<'a> {
     harness: Option<String>,
     checks: Vec<Check>,
+    audience: Option<&'a mut dyn Audience>,
 }
 
-impl Sheet {
+impl Sheet<'_> {
     fn add(&mut self, status: Status, check: &'static str, detail: impl Into<String>, hint: Option<String>) {
         let harness = self.harness.clone();
-        self.checks.push(Check { harness, check, status, detail: detail.into(), hint });
+        self.push(Check { harness, check, status, detail: detail.into(), hint, ms: None });
+    }
+
+    fn push(&mut self, check: Check) {
+        if let Some(audience) = &mut self.audience {
+            audience.found(&check);
+        }
+        self.checks.push(check);
+    }
+
+    fn begin(&mut self, what: &str) {
+        if let Some(audience) = &mut self.audience {
+            audience.begins(self.harness.as_deref(), what);
+        }
+    }
+
+    /// Something that was run and held.
+    fn held(&mut self, check: &'static str, detail: impl Into<String>, time: Duration) {
+        let (harness, detail) = (self.harness.clone(), detail.into());
+        let ms = Some((time.as_secs_f64() * 10_000.0).round() / 10.0);
+        self.push(Check { harness, check, status: Status::Ok, detail, hint: None, ms });
     }
 
     fn ok(&mut self, check: &'static str, detail: impl Into<String>) {
@@ -85,23 +127,37 @@ impl Sheet {
     }
 }
 
+/// What is looked at, and how closely.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The surroundings.
+    pub ground: &'a Ground<'a>,
+    /// What setup knows of what it wrote.
+    pub receipt: &'a Receipt,
+    /// The mail.
+    pub mail: &'a dyn Spool,
+    /// This machine's agent.
+    pub agent: Option<&'a AgentName>,
+    /// What runs what is installed, where that is asked for.
+    pub prover: Option<&'a Prover<'a>>,
+}
+
 /// Looks at the mail's home, our programs, and every harness that is here.
 #[must_use]
-pub fn examine(
-    ground: &Ground<'_>,
-    receipt: &Receipt,
-    mail: &dyn Spool,
-    agent: Option<&AgentName>,
-) -> Vec<Check> {
-    let mut sheet = Sheet::default();
+pub fn examine(subject: Subject<'_>, audience: &mut dyn Audience) -> Vec<Check> {
+    let Subject { ground, receipt, mail, agent, prover } = subject;
+    let mut sheet = Sheet { audience: Some(audience), ..Sheet::default() };
     home::look(&mut sheet, ground, mail, agent);
     attention::look(&mut sheet, ground);
     modes::look(&mut sheet, &ground.home);
     leftovers::look(&mut sheet, ground, receipt);
     programs::look(&mut sheet, ground);
+    if let Some(prover) = prover {
+        prover.sweep(&mut sheet, &ground.home);
+    }
     for manifest in Manifest::all().iter().filter(|manifest| setup::is_here(manifest, ground.env)) {
         sheet.harness = Some(manifest.id.clone());
-        harness(&mut sheet, manifest, ground, receipt, mail);
+        harness(&mut sheet, manifest, subject);
     }
     sheet.checks
 }
@@ -112,7 +168,8 @@ pub fn is_well(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.status != Status::Fail)
 }
 
-fn harness(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, receipt: &Receipt, mail: &dyn Spool) {
+fn harness(sheet: &mut Sheet<'_>, manifest: &Manifest, subject: Subject<'_>) {
+    let Subject { ground, receipt, mail, .. } = subject;
     let version = manifest.install.version(ground.env).unwrap_or_else(|| "of an unknown version".to_owned());
     sheet.ok("version", format!("{} {version}", manifest.title));
     let Some(earlier) = Earlier::of(manifest, ground, receipt) else {
@@ -129,6 +186,9 @@ fn harness(sheet: &mut Sheet, manifest: &Manifest, ground: &Ground<'_>, receipt:
     copies::look(sheet, manifest, ground, &directory, earlier);
     switches::look(sheet, manifest, ground.env, &directory);
     trust::look(sheet, manifest, ground.env, &directory, earlier.vehicle);
+    if let Some(prover) = subject.prover {
+        prover.look(sheet, manifest, ground, &directory, earlier.vehicle);
+    }
 }
 
 /// The command with which a person opens a file.

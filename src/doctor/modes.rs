@@ -32,7 +32,7 @@ impl Wrong {
     }
 }
 
-pub(super) fn look(sheet: &mut Sheet, home: &Path) {
+pub(super) fn look(sheet: &mut Sheet<'_>, home: &Path) {
     let found = wrong(home);
     for is_closed in [true, false] {
         let some: Vec<_> = found.iter().filter(|wrong| wrong.is_closed() == is_closed).collect();

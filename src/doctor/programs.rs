@@ -1,36 +1,28 @@
 //! Our two programs: that they are where every entry names them, start, answer, and are of this version.
 //!
-//! This is the one place where doctor starts anything: the installed `bch --version`, and the installed `bch-hook`
-//! for an event that no harness has, in a home without an agent, so that it reads no mail and changes nothing.
+//! Without `--prove` this is all that doctor starts: the installed `bch --version`, and the installed `bch-hook` for
+//! an event that no harness has, in a home without an agent, so that it reads no mail and changes nothing.
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Sheet;
+use super::process::{self, Limits};
 use crate::env::Env;
 use crate::install::setup;
 use crate::install::wishes::Ground;
 
 /// The hook ends itself at 2 s: one that takes longer on a machine that is busy is broken.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks at whether a program ended.
-const PAUSE: Duration = Duration::from_millis(2);
-/// More than this is no answer.
-const LONGEST: u64 = 64 * 1024;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const HINT: &str = "bch setup";
 
-pub(super) fn look(sheet: &mut Sheet, ground: &Ground<'_>) {
+pub(super) fn look(sheet: &mut Sheet<'_>, ground: &Ground<'_>) {
     for name in ["bch", "bch-hook"] {
         let path = ground.programs.join(name);
         let shown = path.display();
@@ -85,54 +77,11 @@ fn is_other_build(installed: &Path, env: &Env) -> bool {
 
 /// What a program of ours prints; how it failed where it does not exit 0 in time.
 fn run(program: &Path, arguments: &[&OsStr]) -> Result<Vec<u8>, String> {
-    let mut child = start(program, arguments).map_err(|error| format!("does not start: {error}"))?;
-    let end = Instant::now() + PATIENCE;
-    let (tell, told) = mpsc::channel();
-    let output = child.stdout.take();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let read = output.map(|output| output.take(LONGEST).read_to_end(&mut bytes));
-        let _ = tell.send(read.is_some().then_some(bytes));
-    });
-    // A program that has been waited for is not killed: its number may be another's by then.
-    let bytes = told.recv_timeout(PATIENCE).ok();
-    let status = bytes.as_ref().and_then(|_| wait(&mut child, end));
-    match (bytes.flatten(), status) {
-        (Some(bytes), Some(status)) if status.success() => Ok(bytes),
-        (_, Some(status)) => Err(format!("failed: {status}")),
-        (_, None) => {
-            kill(&mut child);
-            Err(format!("did not end within {} s", PATIENCE.as_secs()))
-        }
+    let limits = Limits { patience: PATIENCE, stop: None };
+    let ended = process::run(process::command(program).args(arguments), b"", limits);
+    match ended {
+        Ok(ended) if ended.status.success() => Ok(ended.stdout),
+        Ok(ended) => Err(format!("failed: {}", ended.status)),
+        Err(failure) => Err(failure.to_string()),
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "our own programs, with words of ours; nothing received leads here"
-)]
-fn start(program: &Path, arguments: &[&OsStr]) -> std::io::Result<Child> {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // A group of its own, so that whatever it started ends with it.
-    command.process_group(0).spawn()
-}
-
-/// How the program ended; `None` where it runs on.
-fn wait(child: &mut Child, end: Instant) -> Option<ExitStatus> {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < end => thread::sleep(PAUSE),
-            Ok(None) | Err(_) => return None,
-        }
-    }
-}
-
-fn kill(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }

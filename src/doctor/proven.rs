@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{Check, Status};
+use crate::env::Env;
+use crate::harness::Manifest;
 use crate::spool;
 use crate::spool::local::files;
 
@@ -60,6 +63,22 @@ impl Proven {
     /// Remembers a proof in the last one's place.
     pub fn note(&mut self, harness: &str, proof: Proof) {
         self.0.insert(harness.to_owned(), proof);
+    }
+
+    /// Remembers what these checks proved of each harness that was run.
+    pub fn learn(&mut self, checks: &[Check], env: &Env) {
+        for manifest in Manifest::all() {
+            let own: Vec<_> =
+                checks.iter().filter(|check| check.harness.as_ref() == Some(&manifest.id)).collect();
+            let was_run = |name: &str| own.iter().any(|check| check.check == name);
+            if !was_run("prompt") {
+                continue;
+            }
+            let by = if was_run("live") { ProofBy::Live } else { ProofBy::Hook };
+            let ok = own.iter().all(|check| check.status != Status::Fail);
+            let version = manifest.install.version(env);
+            self.note(&manifest.id, Proof { when: env.now(), version, by, ok });
+        }
     }
 
     /// Writes the file whole, for its owner alone.

@@ -10,7 +10,7 @@ use super::{Sheet, editor, word};
 use crate::env::Env;
 use crate::harness::{LayerOwner, Manifest, Settings, Switch};
 
-pub(super) fn look(sheet: &mut Sheet, manifest: &Manifest, env: &Env, directory: &Path) {
+pub(super) fn look(sheet: &mut Sheet<'_>, manifest: &Manifest, env: &Env, directory: &Path) {
     let before = sheet.checks.len();
     let managed = manifest.install.settings(LayerOwner::Administrator, directory, env);
     let projects = manifest.install.project_settings(directory, env);
@@ -62,7 +62,7 @@ fn by_hand(command: &str, switch: &Switch) -> String {
     format!("{command}   # take `{}` out", switch.place.path.join("."))
 }
 
-fn tell(sheet: &mut Sheet, path: &Path, switch: &Switch, whom: &str, hint: String) {
+fn tell(sheet: &mut Sheet<'_>, path: &Path, switch: &Switch, whom: &str, hint: String) {
     let name = switch.place.path.join(".");
     sheet.fail("switched off", format!("{} switches hooks off{whom}: `{name}`", path.display()), hint);
 }

@@ -10,7 +10,13 @@ use crate::harness::{Manifest, Standing};
 use crate::install::codex;
 use crate::install::wishes::{Ground, Vehicle};
 
-pub(super) fn look(sheet: &mut Sheet, manifest: &Manifest, env: &Env, directory: &Path, vehicle: Vehicle) {
+pub(super) fn look(
+    sheet: &mut Sheet<'_>,
+    manifest: &Manifest,
+    env: &Env,
+    directory: &Path,
+    vehicle: Vehicle,
+) {
     if manifest.id == "codex" {
         lines(sheet, directory);
     }
@@ -18,7 +24,7 @@ pub(super) fn look(sheet: &mut Sheet, manifest: &Manifest, env: &Env, directory:
 }
 
 /// Codex runs a hook only when its user trusted exactly this line at this place.
-fn lines(sheet: &mut Sheet, directory: &Path) {
+fn lines(sheet: &mut Sheet<'_>, directory: &Path) {
     let (hooks, config) = codex::read(directory);
     // Where there are none, the check of entries says so.
     if !hooks.to_string().contains(&Ground::mark()) {
@@ -36,7 +42,7 @@ fn lines(sheet: &mut Sheet, directory: &Path) {
 }
 
 /// Whether the harness may work in the working directory.
-fn folder(sheet: &mut Sheet, manifest: &Manifest, env: &Env, directory: &Path, vehicle: Vehicle) {
+fn folder(sheet: &mut Sheet<'_>, manifest: &Manifest, env: &Env, directory: &Path, vehicle: Vehicle) {
     let install = &manifest.install;
     let (Some(trust), Some(here)) = (&install.folder_trust, env.directory()) else { return };
     let (title, place) = (&manifest.title, here.display());

@@ -138,14 +138,19 @@ impl Settings {
         keys.iter().try_fold(&self.value, |value, key| value.get(key))
     }
 
-    /// The command lines of the hooks under these keys, with their events.
-    pub fn commands(&self, keys: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    /// The hooks under these keys, with their events.
+    pub fn handlers(&self, keys: &[String]) -> impl Iterator<Item = (&str, &Value)> {
         let events = self.at(keys).and_then(Value::as_object).into_iter().flatten();
         events.flat_map(|(event, groups)| {
             let groups = groups.as_array().into_iter().flatten();
             let hooks = groups.filter_map(|group| group.get("hooks")?.as_array()).flatten();
-            hooks.filter_map(move |hook| Some((event.as_str(), hook.get("command")?.as_str()?)))
+            hooks.map(move |hook| (event.as_str(), hook))
         })
+    }
+
+    /// Their command lines.
+    pub fn commands(&self, keys: &[String]) -> impl Iterator<Item = (&str, &str)> {
+        self.handlers(keys).filter_map(|(event, hook)| Some((event, hook.get("command")?.as_str()?)))
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::Installation;
 use super::transcript;
+use super::{Installation, ProofFacts};
 use crate::env::Env;
 
 /// The manifests that are built in, by id.
@@ -46,6 +47,8 @@ pub struct Manifest {
     pub transcript: Option<TranscriptFacts>,
     /// Where its files are, and what of ours goes into them.
     pub install: Installation,
+    /// What it gives to its hooks.
+    pub proof: ProofFacts,
     /// The hook events that matter.
     pub events: Vec<Event>,
 }
@@ -123,6 +126,9 @@ pub struct Event {
     pub timeout: Option<u64>,
     /// Payload fields that must be there at this event, in place of the harness's usual ones.
     pub payload: Option<Vec<String>>,
+    /// Fields of its payload beside those of every event, as they were seen.
+    #[serde(default)]
+    pub sample: Map<String, Value>,
 }
 
 /// What an event gives to the model.
@@ -214,6 +220,13 @@ impl Manifest {
             || self.unattended_transcript.as_ref().is_some_and(|mark| {
                 text(&mark.field).is_some_and(|path| transcript::starts_with(Path::new(path), &mark.holds))
             })
+    }
+
+    /// The environment variables by which it is known, and those that say whether a person is there.
+    pub fn marks(&self) -> impl Iterator<Item = &String> {
+        let unattended = self.unattended.iter().map(|mark| &mark.name);
+        let named = [&self.genuine.session, &self.process].into_iter().flatten();
+        self.genuine.environment.iter().chain(named).chain(unattended).chain([&self.shell])
     }
 
     /// The harness's own process, where it tells it.

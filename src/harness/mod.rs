@@ -6,6 +6,7 @@ mod gemini_cli;
 mod installation;
 mod layers;
 mod manifest;
+mod proof;
 mod transcript;
 
 pub use folder_trust::{FolderTrust, Standing};
@@ -13,5 +14,6 @@ pub use installation::{
     Folder, FolderApproval, FolderInstructions, Installation, Instructions, Place, Switch, Tools,
 };
 pub use layers::{Layer, LayerOwner, Settings, TrustedProjects};
-pub use manifest::{Event, Gives, Manifest, Proves, TimeoutUnit, TranscriptFacts};
+pub use manifest::{Event, Genuine, Gives, Manifest, Proves, TimeoutUnit, TranscriptFacts, Variable};
+pub use proof::{Cap, HookShell, ProofFacts, TranscriptSample, Values};
 pub use transcript::Transcript;

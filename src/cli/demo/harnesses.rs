@@ -7,7 +7,7 @@ use super::super::args::{PlanArguments, SetupArguments, UninstallArguments, Vehi
 use super::super::setup::{self, Site};
 use super::super::{doctor, output};
 use super::Stage;
-use crate::doctor::{Check, Status, examine};
+use crate::doctor::{Check, Status, Subject, examine};
 use crate::install::plan::Change;
 use crate::install::setup::{Choice, plan_setup};
 use crate::install::wishes::Vehicle;
@@ -68,7 +68,9 @@ fn shortened(stage: &Stage, change: &Change) -> String {
 pub(super) fn examine_all(stage: &Stage) -> anyhow::Result<()> {
     stage.say("$ bch doctor\n")?;
     let site = Site::open(&stage.env)?;
-    let checks = examine(&site.ground(false), &site.receipt, &stage.spool, Some(&stage.bob));
+    let (ground, receipt) = (&site.ground(false), &site.receipt);
+    let subject = Subject { ground, receipt, mail: &stage.spool, agent: Some(&stage.bob), prover: None };
+    let checks = examine(subject, &mut ());
     stage.say(&output::plain(&doctor::text(&checks)))?;
     let is_trust = |check: &Check| check.harness.as_deref() == Some("codex") && check.check == "trust";
     let failed: Vec<_> = checks.iter().filter(|check| check.status == Status::Fail).collect();

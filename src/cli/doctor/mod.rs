@@ -1,31 +1,51 @@
-//! `doctor`: what `--fix` mended, each check, and the command that mends what failed.
+//! `doctor`: what `--fix` mended, each check as it is made, and the command that mends what failed.
+
+mod page;
+mod screen;
+mod wrap;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 
+use super::args::DoctorArguments;
 use super::setup::{self, Site};
-use super::{Silent, output};
+use super::{Silent, mistake, output};
 use crate::config::Config;
 use crate::doctor::fix::{self, Mended};
-use crate::doctor::{self, Check, Status};
+use crate::doctor::proven::Proven;
+use crate::doctor::{self, Check, Prover, Status, Subject};
 use crate::env::Env;
 use crate::install::lock::SetupLock;
 use crate::spool::local::LocalSpool;
+use page::Report;
+pub(super) use page::text;
 
-pub(super) fn doctor(fix: bool, json: bool, env: &Env) -> anyhow::Result<()> {
-    let mut mended = Mended::default();
+pub(super) fn doctor(arguments: &DoctorArguments, json: bool, env: &Env) -> anyhow::Result<()> {
+    let stop = match arguments.fix || arguments.proves() {
+        true => setup::watch_for_signals()?,
+        false => Arc::default(),
+    };
+    let (mut mended, mut page) = (Mended::default(), page::report(json, env));
     // What keeps doctor from looking is a finding, too.
-    let checks = look(fix, env, &mut mended).unwrap_or_else(|error| vec![unseen(&error)]);
+    let checks = look(arguments, env, &stop, &mut mended, &mut *page).unwrap_or_else(|error| {
+        let check = unseen(&error);
+        page.found(&check);
+        vec![check]
+    });
+    if stop.load(std::sync::atomic::Ordering::Relaxed) {
+        return Err(mistake("doctor was stopped; what it made for its proof is gone", "bch doctor --prove"));
+    }
     let is_well = doctor::is_well(&checks);
     if json {
         let mut report = json!({ "ok": is_well, "checks": checks });
-        if fix {
+        if arguments.fix {
             report["fixed"] = json!(mended.fixed);
         }
         output::print_json(&report)?;
-    } else {
-        let fixed: String = mended.fixed.iter().map(|line| format!("fixed  {line}\n")).collect();
-        output::print(&output::plain(&(fixed + &text(&checks))))?;
     }
+    page.end(&checks)?;
     for (what, error) in &mended.refused {
         output::remark("error", &format!("{what}: {error}"));
         if let Some(hint) = error.hint() {
@@ -35,9 +55,15 @@ pub(super) fn doctor(fix: bool, json: bool, env: &Env) -> anyhow::Result<()> {
     if is_well { Ok(()) } else { Err(Silent.into()) }
 }
 
-fn look(fix: bool, env: &Env, mended: &mut Mended) -> anyhow::Result<Vec<Check>> {
+fn look(
+    arguments: &DoctorArguments,
+    env: &Env,
+    stop: &AtomicBool,
+    mended: &mut Mended,
+    page: &mut dyn Report,
+) -> anyhow::Result<Vec<Check>> {
     // What mends files does it under the lock of setup and uninstall.
-    let home = env.home().filter(|_| fix);
+    let home = env.home().filter(|_| arguments.fix);
     let _lock = home.map(|home| SetupLock::take(&home)).transpose()?;
     let site = Site::open(env)?;
     let config = Config::load(env)?;
@@ -49,11 +75,29 @@ fn look(fix: bool, env: &Env, mended: &mut Mended) -> anyhow::Result<Vec<Check>>
     let mut ground = site.ground(false);
     ground.env = &env;
     let mut receipt = site.receipt.clone();
-    if fix {
-        let (programs, stop) = (site.programs().ok(), setup::watch_for_signals()?);
-        *mended = fix::fix(&ground, &mut receipt, programs.as_deref(), &stop);
+    if arguments.fix {
+        let programs = site.programs().ok();
+        *mended = fix::fix(&ground, &mut receipt, programs.as_deref(), stop);
+        page.fixed(&mended.fixed);
     }
-    Ok(doctor::examine(&ground, &receipt, &spool, agent.as_ref()))
+    let prover = Prover { mail: &spool, stop };
+    let prover = arguments.proves().then_some(&prover);
+    let (ground, receipt, agent) = (&ground, &receipt, agent.as_ref());
+    let mut checks = doctor::examine(Subject { ground, receipt, mail: &spool, agent, prover }, page);
+    if prover.is_some_and(|prover| !prover.is_stopped()) {
+        let mut proven = Proven::load(&ground.home);
+        proven.learn(&checks, &env);
+        // A disk that is full or read-only: what was proven is told, and not remembered.
+        if let Err(error) = proven.save(&ground.home) {
+            let hint = error.hint().unwrap_or_else(|| "df -h ~".to_owned());
+            let (check, detail) = ("proven", error.to_string());
+            let check =
+                Check { harness: None, check, status: Status::Warn, detail, hint: Some(hint), ms: None };
+            page.found(&check);
+            checks.push(check);
+        }
+    }
+    Ok(checks)
 }
 
 /// Why nothing was looked at.
@@ -64,33 +108,6 @@ fn unseen(error: &anyhow::Error) -> Check {
         status: Status::Fail,
         detail: super::chain(error),
         hint: Some(super::hint(error).unwrap_or_else(|| "ls -la ~/.backchannel".to_owned())),
+        ms: None,
     }
-}
-
-pub(super) fn text(checks: &[Check]) -> String {
-    let mut text = String::new();
-    let mut place = None;
-    for check in checks {
-        if place != Some(&check.harness) {
-            text.push_str(check.harness.as_deref().unwrap_or("this machine"));
-            text.push('\n');
-            place = Some(&check.harness);
-        }
-        let word = match check.status {
-            Status::Ok => "ok  ",
-            Status::Warn => "warn",
-            Status::Fail => "FAIL",
-        };
-        text.push_str(&format!("  {word}  {}: {}\n", check.check, check.detail));
-        if let Some(hint) = &check.hint {
-            text.push_str(&format!("        hint: {hint}\n"));
-        }
-    }
-    let failed = checks.iter().filter(|check| check.status == Status::Fail).count();
-    text.push_str(&match failed {
-        0 => "all is well\n".to_owned(),
-        1 => "one check failed\n".to_owned(),
-        many => format!("{many} checks failed\n"),
-    });
-    text
 }

@@ -131,7 +131,9 @@ impl<'a> Maker<'a> {
         self.wish(path, Content::Entries { format: place.format, entries, outdated: Vec::new() })
     }
 
-    fn tools_file(&self) -> PathBuf {
+    /// The file with its MCP servers.
+    #[must_use]
+    pub fn tools_file(&self) -> PathBuf {
         let tools = &self.install().tools;
         let is_moved = self
             .install()

@@ -157,7 +157,7 @@ fn a_clock_that_was_wrong_shows_in_the_mail() {
 
 #[test]
 fn a_clock_before_this_version_was_made_is_told() {
-    use backchannel::doctor::{Status, examine};
+    use backchannel::doctor::{Status, Subject, examine};
     use backchannel::env::Env;
     use backchannel::install::receipt::Receipt;
     use backchannel::install::wishes::Ground;
@@ -178,7 +178,9 @@ fn a_clock_before_this_version_was_made_is_told() {
             identities: Default::default(),
         };
         let mail = LocalSpool::open_for_a_look(&path, &env, 60);
-        let checks = examine(&ground, &Receipt::load(home.path()).unwrap(), &mail, None);
+        let receipt = &Receipt::load(home.path()).unwrap();
+        let subject = Subject { ground: &ground, receipt, mail: &mail, agent: None, prover: None };
+        let checks = examine(subject, &mut ());
         assert_eq!(checks.iter().find(|check| check.check == "clock").unwrap().status, status, "{now}");
     }
 }
