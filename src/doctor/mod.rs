@@ -10,6 +10,7 @@ mod entries;
 pub mod fix;
 mod home;
 mod leftovers;
+mod live;
 mod modes;
 mod process;
 mod programs;

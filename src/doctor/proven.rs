@@ -74,7 +74,10 @@ impl Proven {
             if !was_run("prompt") {
                 continue;
             }
-            let by = if was_run("live") { ProofBy::Live } else { ProofBy::Hook };
+            let is_live = |check: &&&Check| {
+                check.check == "live" && (check.ms.is_some() || check.status == Status::Fail)
+            };
+            let by = if own.iter().any(|check| is_live(&check)) { ProofBy::Live } else { ProofBy::Hook };
             let ok = own.iter().all(|check| check.status != Status::Fail);
             let version = manifest.install.version(env);
             self.note(&manifest.id, Proof { when: env.now(), version, by, ok });

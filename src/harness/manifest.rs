@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::transcript;
-use super::{Installation, ProofFacts};
+use super::{Installation, LiveFacts, ProofFacts};
 use crate::env::Env;
 
 /// The manifests that are built in, by id.
@@ -49,6 +49,8 @@ pub struct Manifest {
     pub install: Installation,
     /// What it gives to its hooks.
     pub proof: ProofFacts,
+    /// How it is driven once without a person.
+    pub live: LiveFacts,
     /// The hook events that matter.
     pub events: Vec<Event>,
 }

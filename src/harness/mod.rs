@@ -5,6 +5,7 @@ mod folder_trust;
 mod gemini_cli;
 mod installation;
 mod layers;
+mod live;
 mod manifest;
 mod proof;
 mod transcript;
@@ -14,6 +15,7 @@ pub use installation::{
     Folder, FolderApproval, FolderInstructions, Installation, Instructions, Place, Switch, Tools,
 };
 pub use layers::{Layer, LayerOwner, Settings, TrustedProjects};
+pub use live::LiveFacts;
 pub use manifest::{Event, Genuine, Gives, Manifest, Proves, TimeoutUnit, TranscriptFacts, Variable};
 pub use proof::{Cap, HookShell, ProofFacts, TranscriptSample, Values};
 pub use transcript::Transcript;

@@ -62,8 +62,8 @@ fn look(
     mended: &mut Mended,
     page: &mut dyn Report,
 ) -> anyhow::Result<Vec<Check>> {
-    // What mends files does it under the lock of setup and uninstall.
-    let home = env.home().filter(|_| arguments.fix);
+    // What mends files does it under the lock of setup and uninstall, and only one drives harnesses at a time.
+    let home = env.home().filter(|_| arguments.fix || arguments.live);
     let _lock = home.map(|home| SetupLock::take(&home)).transpose()?;
     let site = Site::open(env)?;
     let config = Config::load(env)?;
@@ -80,7 +80,7 @@ fn look(
         *mended = fix::fix(&ground, &mut receipt, programs.as_deref(), stop);
         page.fixed(&mended.fixed);
     }
-    let prover = Prover { mail: &spool, stop };
+    let prover = Prover { mail: &spool, is_live: arguments.live, stop };
     let prover = arguments.proves().then_some(&prover);
     let (ground, receipt, agent) = (&ground, &receipt, agent.as_ref());
     let mut checks = doctor::examine(Subject { ground, receipt, mail: &spool, agent, prover }, page);

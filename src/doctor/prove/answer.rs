@@ -41,7 +41,7 @@ pub(super) fn text(manifest: &Manifest, event: &Event, ended: &Ended) -> Result<
 }
 
 /// The beginning of an output in a line.
-pub(super) fn quoted(bytes: &[u8]) -> String {
+pub(in crate::doctor) fn quoted(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let line = text.trim().lines().next().unwrap_or_default();
     let shown: String = line.chars().take(MOST).collect();

@@ -15,11 +15,11 @@ use crate::spool::{self, Afterwards, Error, Filter, Lease, LeaseId, Spool, Take}
 const LOCK: &str = ".lock";
 
 /// A mailbox that lives as long as this.
-pub(super) struct Canary<'a> {
+pub(in crate::doctor) struct Canary<'a> {
     mail: &'a LocalSpool,
     home: &'a Path,
     env: &'a Env,
-    pub(super) name: AgentName,
+    pub(in crate::doctor) name: AgentName,
     _lock: Lock,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Canary<'a> {
     }
 
     /// Leaves it a message.
-    pub(super) fn send(&self, body: &str, priority: Priority) -> spool::Result<()> {
+    pub(in crate::doctor) fn send(&self, body: &str, priority: Priority) -> spool::Result<()> {
         let to = Address::Agent(self.name.clone());
         let mut message = Message::new(self.name.clone(), to, body, self.env.now());
         message.priority = priority;
@@ -51,12 +51,12 @@ impl<'a> Canary<'a> {
     }
 
     /// How many messages are unread, or shown and not acknowledged.
-    pub(super) fn left(&self) -> usize {
+    pub(in crate::doctor) fn left(&self) -> usize {
         self.mail.inbox(&self.name).map_or(0, |inbox| inbox.messages.len() + inbox.claimed)
     }
 
     /// Takes away what is unread.
-    pub(super) fn empty(&self) -> spool::Result<()> {
+    pub(in crate::doctor) fn empty(&self) -> spool::Result<()> {
         let lease = Lease::of_command(self.env.now());
         self.mail.claim(&self.name, &lease, &Filter::default(), Take::All)?;
         self.settle(&lease.id)

@@ -19,16 +19,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::process::Limits;
-use super::{Sheet, counted, word};
+use super::{Sheet, counted, live, word};
 use crate::env::Env;
 use crate::harness::{Gives, Manifest};
 use crate::install::wishes::{Ground, Maker, Vehicle};
 use crate::spool::local::LocalSpool;
 use crate::spool::{LeaseId, Spool};
-use canary::Canary;
+pub(super) use answer::quoted;
+pub(super) use canary::Canary;
 use cost::Cost;
 use installed::Installed;
 use session::Stage;
+pub(super) use session::dress;
+pub(super) use turn::TEXT;
 
 /// The hook ends itself at 2 s, and a harness waits for its time-out: what takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,6 +42,8 @@ const SHORTEST: Duration = Duration::from_secs(5);
 pub struct Prover<'a> {
     /// The mail of the home that is looked at.
     pub mail: &'a LocalSpool,
+    /// Whether the harness itself is driven, too.
+    pub is_live: bool,
     /// Set by Ctrl-C: what runs is killed, and the canary goes.
     pub stop: &'a AtomicBool,
 }
@@ -97,6 +102,9 @@ impl Prover<'_> {
                     Stage { manifest, env: ground.env, canary: &canary.name, directory: &scratch.0, limits };
                 self.hooks(sheet, &stage, &installed, &canary, ground, &again);
                 self.tools(sheet, &stage, &installed, &canary, &again);
+                if self.is_live && !self.is_stopped() {
+                    live::look(sheet, manifest, ground, directory, &canary, self.stop);
+                }
             }
             Err((detail, hint)) => sheet.fail("canary", detail, hint),
         }

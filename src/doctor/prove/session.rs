@@ -113,7 +113,7 @@ impl Drop for Session<'_> {
 }
 
 /// Names the canary, and takes the marks away that a harness around doctor itself left.
-pub(super) fn dress(command: &mut Command, canary: &AgentName) {
+pub(in crate::doctor) fn dress(command: &mut Command, canary: &AgentName) {
     for manifest in Manifest::all() {
         for name in manifest.marks() {
             command.env_remove(name);

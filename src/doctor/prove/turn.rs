@@ -14,7 +14,8 @@ use crate::install::wishes::Ground;
 use crate::message::Priority;
 
 /// What the canary's message says, to whom may find it.
-pub(super) const TEXT: &str = "a message of `bch doctor --prove`: nobody has to do anything about it";
+pub(in crate::doctor) const TEXT: &str =
+    "a message of `bch doctor --prove`: nobody has to do anything about it";
 
 /// What one hook did.
 enum Outcome {
