@@ -16,5 +16,6 @@ mod model;
 mod nothing_runs;
 #[cfg(not(target_os = "macos"))]
 mod notify;
+mod prove;
 mod support;
 mod transcript;

@@ -27,6 +27,7 @@ mod by_setup;
 mod dialects;
 mod headless;
 mod interactive;
+mod live;
 mod trust;
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use crate::support::tmux::Tmux;
 
 /// Trusts every hook that Codex lists, as its user would by `/hooks`: through its own server, so that key and
 /// hash are Codex's.
-fn trust_all(stage: &Stage) {
+pub(super) fn trust_all(stage: &Stage) {
     let mut codex = Command::new(Harness::Codex.program().unwrap());
     codex.arg("app-server").env_clear().env("HOME", stage.harness_home.path());
     codex.env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(stage.home.work());

@@ -3,7 +3,7 @@
 mod bytes;
 mod crash;
 mod dialogue;
-mod doctor;
+pub mod doctor;
 mod edits;
 mod first_version;
 mod identities;
@@ -30,54 +30,54 @@ use crate::support::home::BCH;
 use crate::support::user::User;
 
 /// A user's home, with whatever configuration a test writes into it.
-struct UserHome {
+pub struct UserHome {
     directory: tempfile::TempDir,
     /// As whom our programs run, where it is not the user that runs the tests.
     user: Option<User>,
 }
 
 /// Everything in a directory: bytes and mode of files, targets of links, directories.
-type Snapshot = BTreeMap<PathBuf, String>;
+pub type Snapshot = BTreeMap<PathBuf, String>;
 
 impl UserHome {
-    fn new() -> Self {
+    pub fn new() -> Self {
         // In memory where that can be: setup waits for the disk a dozen times, and thousands of setups run.
         let memory = tempfile::tempdir_in("/dev/shm");
         Self { directory: memory.or_else(|_| tempfile::tempdir()).unwrap(), user: None }
     }
 
     /// Of a user without privileges.
-    fn unprivileged() -> Self {
+    pub fn unprivileged() -> Self {
         Self { user: User::unprivileged(), ..Self::new() }
     }
 
     /// Makes the user the owner of all that is in it.
-    fn give(&self) {
+    pub fn give(&self) {
         if self.user.is_some() {
             User::give(self.path());
         }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.file(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         path
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.file(name)).unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = match &self.user {
             Some(user) => Command::new(user.program(BCH)),
             None => Command::new(BCH),
@@ -89,39 +89,39 @@ impl UserHome {
         command
     }
 
-    fn bch(&self, arguments: &[&str]) -> Output {
+    pub fn bch(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Runs `setup --yes` or `uninstall --yes`, and returns its report.
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> (bool, Value) {
+    pub fn run(&self, arguments: &[&str]) -> (bool, Value) {
         Self::report(arguments, &self.bch(&[arguments, &["--yes", "--json"]].concat()))
     }
 
     #[track_caller]
-    fn report(arguments: &[&str], output: &Output) -> (bool, Value) {
+    pub fn report(arguments: &[&str], output: &Output) -> (bool, Value) {
         let error = String::from_utf8_lossy(&output.stderr);
         let report = serde_json::from_slice(&output.stdout);
         (output.status.success(), report.unwrap_or_else(|_| panic!("{arguments:?}: {error}")))
     }
 
     /// Everything in the home but our programs, which are large.
-    fn everything(&self) -> Snapshot {
+    pub fn everything(&self) -> Snapshot {
         let mut found = Snapshot::new();
         collect(self.path(), self.path(), &[".local/share/backchannel/bin"], &mut found);
         found
     }
 
     /// What is in the home, without the mail, our programs and our receipt.
-    fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
         let mut found = Snapshot::new();
         collect(self.path(), self.path(), &[".backchannel", ".local"], &mut found);
         found
     }
 
     /// The same, with them.
-    fn snapshot_of_all(&self) -> Snapshot {
+    pub fn snapshot_of_all(&self) -> Snapshot {
         let mut found = Snapshot::new();
         collect(self.path(), self.path(), &[], &mut found);
         found
@@ -151,7 +151,7 @@ fn collect(root: &Path, directory: &Path, without: &[&str], found: &mut Snapshot
 
 /// The snapshots are the same; else only what differs is shown.
 #[track_caller]
-fn assert_same(now: &Snapshot, before: &Snapshot, what: &str) {
+pub fn assert_same(now: &Snapshot, before: &Snapshot, what: &str) {
     let names = now.keys().chain(before.keys());
     let differing = names.filter(|name| now.get(*name) != before.get(*name));
     let differing: Vec<_> = differing.map(|name| (name, before.get(name), now.get(name))).collect();

@@ -29,9 +29,20 @@ impl Tmux {
     /// Starts `argv` in a screen of 120 by 40, in `work_dir`, with `env` and nothing else around it.
     /// The screen stays when the program ends.
     pub fn start(argv: &[OsString], env: &[(OsString, OsString)], work_dir: &Path) -> Tmux {
+        Tmux::start_sized(argv, env, work_dir, (120, 40))
+    }
+
+    /// The same in a screen of so many columns and rows.
+    pub fn start_sized(
+        argv: &[OsString],
+        env: &[(OsString, OsString)],
+        work_dir: &Path,
+        (columns, rows): (u16, u16),
+    ) -> Tmux {
         let directory = tempfile::tempdir().expect("a directory for the socket");
         let tmux = Tmux { directory };
-        let size = ["new-session", "-d", "-x", "120", "-y", "40", "-c"];
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let size = ["new-session", "-d", "-x", &columns, "-y", &rows, "-c"];
         let mut command = tmux.command();
         // One invocation, since a server without a session ends; options first, since a program
         // may end before the next command comes. The note on a program that ended would push the

@@ -55,7 +55,7 @@ pub(super) fn play(
                 let rescued = if is_over { rescue(ground, &session.lease()) } else { 0 };
                 if rescued > 0 {
                     let what = counted(rescued, "message");
-                    fault.push_str(&format!("; {what} that it claimed instead are unread again"));
+                    fault.push_str(&format!("; gave back {what} that it claimed instead"));
                 }
                 sheet.fail(name, fault, again);
                 if is_over {

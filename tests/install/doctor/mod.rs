@@ -14,25 +14,25 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use super::UserHome;
+pub use super::UserHome;
 
-const GEMINI: &str = ".gemini/settings.json";
-const CLAUDE: &str = ".claude/settings.json";
-const FOLDER: &str = ".claude/skills/backchannel";
+pub const GEMINI: &str = ".gemini/settings.json";
+pub const CLAUDE: &str = ".claude/settings.json";
+pub const FOLDER: &str = ".claude/skills/backchannel";
 
 /// What a run of `doctor` says.
 #[derive(Debug)]
-struct Diagnosis {
-    ok: bool,
+pub struct Diagnosis {
+    pub ok: bool,
     /// The checks that are not `ok`.
-    bad: Vec<Value>,
-    all: Vec<Value>,
+    pub bad: Vec<Value>,
+    pub all: Vec<Value>,
     fixed: Vec<String>,
 }
 
 impl Diagnosis {
     #[track_caller]
-    fn of(output: &Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         let error = String::from_utf8_lossy(&output.stderr);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{error}"));
         assert_eq!(report["ok"], output.status.success());
@@ -45,7 +45,7 @@ impl Diagnosis {
 
     /// The one check of this name and detail.
     #[track_caller]
-    fn find(&self, check: &str, detail: &str) -> &Value {
+    pub fn find(&self, check: &str, detail: &str) -> &Value {
         let is_meant = |found: &&Value| {
             found["check"] == check && found["detail"].as_str().is_some_and(|text| text.contains(detail))
         };
@@ -54,7 +54,7 @@ impl Diagnosis {
 
     /// There is a fault of that kind, with a command.
     #[track_caller]
-    fn expect(&self, check: &str, detail: &str, status: &str, hint: &str) {
+    pub fn expect(&self, check: &str, detail: &str, status: &str, hint: &str) {
         let found = self.find(check, detail);
         assert_eq!(found["status"], status, "{found}");
         assert!(found["hint"].as_str().is_some_and(|text| text.contains(hint)), "{found}");
@@ -62,16 +62,16 @@ impl Diagnosis {
     }
 }
 
-fn doctor(home: &UserHome) -> Diagnosis {
+pub fn doctor(home: &UserHome) -> Diagnosis {
     Diagnosis::of(&home.bch(&["doctor", "--json"]))
 }
 
-fn fix(home: &UserHome) -> Diagnosis {
+pub fn fix(home: &UserHome) -> Diagnosis {
     Diagnosis::of(&home.bch(&["doctor", "--fix", "--json"]))
 }
 
 /// `doctor` in a directory, with these variables.
-fn doctor_in(home: &UserHome, directory: &Path, variables: &[(&str, &str)]) -> Diagnosis {
+pub fn doctor_in(home: &UserHome, directory: &Path, variables: &[(&str, &str)]) -> Diagnosis {
     let mut command = home.command(&["doctor", "--json"]);
     command.current_dir(directory).envs(variables.iter().copied());
     Diagnosis::of(&command.output().unwrap())
@@ -79,7 +79,7 @@ fn doctor_in(home: &UserHome, directory: &Path, variables: &[(&str, &str)]) -> D
 
 /// A home with Claude Code and Gemini CLI, set up by this vehicle, in which nothing is wrong.
 #[track_caller]
-fn well_by(vehicle: &str) -> UserHome {
+pub fn well_by(vehicle: &str) -> UserHome {
     let home = UserHome::new();
     home.write(GEMINI, "{}\n");
     // Else Gemini CLI would have to be asked about the directory in which doctor runs.
@@ -92,13 +92,13 @@ fn well_by(vehicle: &str) -> UserHome {
     home
 }
 
-fn well() -> UserHome {
+pub fn well() -> UserHome {
     well_by("settings")
 }
 
 /// A home with Codex alone. Its user's trust is missing, and nothing else.
 #[track_caller]
-fn codex() -> UserHome {
+pub fn codex() -> UserHome {
     let home = UserHome::new();
     fs::create_dir(home.file(".codex")).unwrap();
     assert!(home.bch(&["init", "bob"]).status.success());
@@ -110,7 +110,7 @@ fn codex() -> UserHome {
 
 /// Plants a fault, and expects one check to tell it, and the text for people too.
 #[track_caller]
-fn finds(plant: impl FnOnce(&UserHome), check: &str, detail: &str, status: &str, hint: &str) {
+pub fn finds(plant: impl FnOnce(&UserHome), check: &str, detail: &str, status: &str, hint: &str) {
     let home = well();
     plant(&home);
     let found = doctor(&home);
@@ -121,20 +121,20 @@ fn finds(plant: impl FnOnce(&UserHome), check: &str, detail: &str, status: &str,
     assert!(text.contains("hint: ") && text.contains(detail), "{text}");
 }
 
-fn change(home: &UserHome, file: &str, change: impl FnOnce(&mut Value)) {
+pub fn change(home: &UserHome, file: &str, change: impl FnOnce(&mut Value)) {
     let mut value = serde_json::from_str(&home.read(file)).unwrap();
     change(&mut value);
     home.write(file, value.to_string());
 }
 
 /// A group with one hook that runs this line.
-fn group(line: &str) -> Value {
+pub fn group(line: &str) -> Value {
     json!({"hooks": [{"type": "command", "command": line}]})
 }
 
 /// Puts a program in place of an installed one. Another process writes it: one that this process has open for
 /// writing cannot be started.
-fn replace_program(home: &UserHome, name: &str, script: &str) {
+pub fn replace_program(home: &UserHome, name: &str, script: &str) {
     let path = home.file(".local/share/backchannel/bin").join(name);
     let write = r#"rm -f "$1" && printf '%s\n' "$2" >"$1" && chmod 755 "$1""#;
     let status = Command::new("/bin/sh").args(["-c", write, "sh"]).arg(path).arg(script).status();
