@@ -1,4 +1,4 @@
-//! How a harness is driven once without a person, against a model on this machine: the `[live]` part of a manifest.
+//! How a harness is driven once without a person, against a model on this machine: `[live]` in `harnesses/proof/`.
 //!
 //! In its texts `{url}` is that model's address, `{prompt}` the prompt, `{directory}` the working directory.
 

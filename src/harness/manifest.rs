@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
+use super::Installation;
 use super::transcript;
-use super::{Installation, LiveFacts, ProofFacts};
 use crate::env::Env;
 
 /// The manifests that are built in, by id.
@@ -47,10 +46,6 @@ pub struct Manifest {
     pub transcript: Option<TranscriptFacts>,
     /// Where its files are, and what of ours goes into them.
     pub install: Installation,
-    /// What it gives to its hooks.
-    pub proof: ProofFacts,
-    /// How it is driven once without a person.
-    pub live: LiveFacts,
     /// The hook events that matter.
     pub events: Vec<Event>,
 }
@@ -128,9 +123,6 @@ pub struct Event {
     pub timeout: Option<u64>,
     /// Payload fields that must be there at this event, in place of the harness's usual ones.
     pub payload: Option<Vec<String>>,
-    /// Fields of its payload beside those of every event, as they were seen.
-    #[serde(default)]
-    pub sample: Map<String, Value>,
 }
 
 /// What an event gives to the model.

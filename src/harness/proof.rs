@@ -1,13 +1,23 @@
-//! What a harness gives to its hooks, as it was seen: the `[proof]` part of a manifest, and the sample of each event.
+//! What a harness gives to its hooks, as it was seen, and how it is driven: `harnesses/proof/<id>.toml`.
 //!
-//! `bch doctor --prove` gives the installed hooks the same. Texts hold placeholders, which [`Values`] fills in.
+//! `bch doctor --prove` gives the installed hooks the same. These facts are no part of the manifest, which each hook
+//! reads that has mail. Texts hold placeholders, which [`Values`] fills in.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// How a harness runs hooks.
+use super::LiveFacts;
+
+/// The facts that are built in, by the harness's id.
+const FACTS: [(&str, &str); 3] = [
+    ("claude-code", include_str!("../../harnesses/proof/claude-code.toml")),
+    ("codex", include_str!("../../harnesses/proof/codex.toml")),
+    ("gemini-cli", include_str!("../../harnesses/proof/gemini-cli.toml")),
+];
+
+/// How a harness runs hooks, and how it is run itself.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProofFacts {
@@ -23,6 +33,19 @@ pub struct ProofFacts {
     /// What its transcript holds in the course of a turn.
     #[serde(default)]
     pub transcript: TranscriptSample,
+    /// Further fields of each event's payload.
+    pub samples: BTreeMap<String, Map<String, Value>>,
+    /// How it is driven once without a person.
+    pub live: LiveFacts,
+}
+
+impl ProofFacts {
+    /// The facts of a harness.
+    #[must_use]
+    pub fn find(id: &str) -> Option<Self> {
+        let (_, text) = FACTS.iter().find(|(known, _)| *known == id)?;
+        toml::from_str(text).ok()
+    }
 }
 
 /// What runs a hook's line.
@@ -125,7 +148,8 @@ mod tests {
     #[test]
     fn every_manifest_says_what_marks_its_hooks() {
         for manifest in Manifest::all() {
-            let facts = &manifest.proof;
+            let (_, text) = FACTS.iter().find(|(id, _)| *id == manifest.id).unwrap();
+            let facts: ProofFacts = toml::from_str(text).unwrap();
             let marks =
                 manifest.genuine.environment.iter().chain(&manifest.process).chain(&manifest.genuine.session);
             for name in marks {
@@ -137,7 +161,7 @@ mod tests {
                 serde_json::from_str::<Value>(line).unwrap();
             }
             for event in &manifest.events {
-                let payload: Vec<_> = facts.payload.keys().chain(event.sample.keys()).collect();
+                let payload: Vec<_> = facts.payload.keys().chain(facts.samples[&event.name].keys()).collect();
                 let needed = event.payload.as_ref().unwrap_or(&manifest.genuine.payload);
                 assert!(needed.iter().all(|name| payload.contains(&name)), "{}: {}", manifest.id, event.name);
             }

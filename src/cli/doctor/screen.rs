@@ -58,13 +58,14 @@ impl Screen {
     fn print(&mut self, text: &str) {
         let cleared = if std::mem::take(&mut self.is_busy) { self.terminal.clear_line() } else { Ok(()) };
         if self.error.is_none() {
-            self.error = cleared.and_then(|()| output::print(text)).err();
+            self.error = cleared.and_then(|()| output::print(&text.replace('\u{a0}', " "))).err();
         }
     }
 
     /// A text from outside, in one line, with the home as `~`.
     fn shown(&self, text: &str) -> String {
-        let text = visible::line(text).replace('\t', " ");
+        // A number keeps its unit: what is no blank to `wrap` is printed as one.
+        let text = visible::line(text).replace('\t', " ").replace(" ms", "\u{a0}ms");
         match &self.home {
             Some(home) => text.replace(home.as_str(), "~/"),
             None => text,
@@ -184,7 +185,8 @@ impl Audience for Screen {
         let number = self.number(check).map(|number| format!(" [{number}]")).unwrap_or_default();
         let mark = self.mark(check.status);
         let column = 2 + measure_text_width(&mark.to_string()) + 1 + NAMES + 1;
-        let detail = self.shown(&format!("{}{}", check.detail, time(check))) + &number;
+        let time = time(check).replace(" s", "\u{a0}s");
+        let detail = self.shown(&format!("{}{time}", check.detail)) + &number;
         let detail = wrap::sentence(&detail, column, self.width);
         text.push_str(&format!("  {mark} {:<NAMES$} {detail}\n", check.check));
         self.print(&text);

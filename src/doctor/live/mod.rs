@@ -11,12 +11,11 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::process::{self, Ended, Limits};
-use super::prove::{Canary, TEXT, dress, quoted};
+use super::prove::{Canary, Stage, TEXT, dress, quoted};
 use super::{Sheet, word};
 use crate::env::Env;
 use crate::harness::{LayerOwner, LiveFacts, Manifest, Values};
@@ -39,18 +38,18 @@ const PROMPT: &str = "Say ok.";
 /// Runs it, and looks for the canary's message in what the model was asked.
 pub(super) fn look(
     sheet: &mut Sheet<'_>,
-    manifest: &Manifest,
+    stage: &Stage<'_>,
     ground: &Ground<'_>,
     directory: &Path,
     canary: &Canary<'_>,
-    stop: &AtomicBool,
 ) {
+    let (manifest, facts) = (stage.manifest, &stage.facts.live);
     let title = &manifest.title;
     let Some(program) = ground.env.find_program(&manifest.install.program) else {
         let name = &manifest.install.program;
         return sheet.ok("live", format!("`{name}` is not on the search path, so it was not run"));
     };
-    if let Some((path, key)) = redirected(manifest, directory, ground.env) {
+    if let Some((path, key)) = redirected(manifest, facts, directory, ground.env) {
         let detail = format!(
             "{title} was not run: {} sets `{key}`, which may lead it to another model",
             path.display()
@@ -63,11 +62,11 @@ pub(super) fn look(
     let sent = canary.empty().and_then(|()| canary.send(&body, Priority::Normal));
     let run = sent.map_err(|error| error.to_string()).and_then(|()| {
         let drive = || -> io::Result<_> {
-            let (model, place) = (Model::start()?, Place::make(&ground.home, &manifest.live)?);
+            let (model, place) = (Model::start()?, Place::make(&ground.home, facts)?);
             let ended = process::run(
-                command(manifest, &program, &place.0, model.url(), canary).current_dir(&place.0),
+                command(facts, &program, &place.0, model.url(), canary).current_dir(&place.0),
                 b"",
-                Limits { patience: PATIENCE, stop: Some(stop) },
+                Limits { patience: PATIENCE, ..stage.limits },
             );
             Ok((ended, model.seen(&body)))
         };
@@ -84,9 +83,9 @@ pub(super) fn look(
         Ok(_) => {
             let detail =
                 format!("{title} showed the message, and its end of the turn did not acknowledge it");
-            sheet.fail("live", detail, &manifest.live.step);
+            sheet.fail("live", detail, &facts.step);
         }
-        Err(fault) => sheet.fail("live", fault, &manifest.live.step),
+        Err(fault) => sheet.fail("live", fault, &facts.step),
     }
 }
 
@@ -117,10 +116,15 @@ fn is_acknowledged(canary: &Canary<'_>) -> bool {
 }
 
 /// A setting of the administrator's that goes before everything that we can say, and names another provider.
-fn redirected(manifest: &Manifest, directory: &Path, env: &Env) -> Option<(PathBuf, String)> {
+fn redirected(
+    manifest: &Manifest,
+    facts: &LiveFacts,
+    directory: &Path,
+    env: &Env,
+) -> Option<(PathBuf, String)> {
     let layers = manifest.install.settings(LayerOwner::Administrator, directory, env);
     layers.into_iter().find_map(|settings| {
-        let keys = &manifest.live.decisive;
+        let keys = &facts.decisive;
         let key = keys.iter().find(|keys| settings.at(keys).is_some())?.join(".");
         Some((settings.path, key))
     })
@@ -128,13 +132,12 @@ fn redirected(manifest: &Manifest, directory: &Path, env: &Env) -> Option<(PathB
 
 /// The harness, with a model of ours and nothing else that it could reach.
 fn command(
-    manifest: &Manifest,
+    facts: &LiveFacts,
     program: &Path,
     directory: &Path,
     url: &str,
     canary: &Canary<'_>,
 ) -> std::process::Command {
-    let facts = &manifest.live;
     let mut values = Values::default();
     values.set("url", url);
     values.set("prompt", PROMPT);

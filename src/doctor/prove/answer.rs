@@ -3,13 +3,18 @@
 use serde_json::Value;
 
 use super::super::process::Ended;
-use crate::harness::{Event, Gives, Manifest};
+use crate::harness::{Cap, Event, Gives, Manifest};
 
 /// Letters of somebody else's output that a finding quotes.
 const MOST: usize = 160;
 
 /// The text that goes before the model; none where the hook printed nothing.
-pub(super) fn text(manifest: &Manifest, event: &Event, ended: &Ended) -> Result<Option<String>, String> {
+pub(super) fn text(
+    manifest: &Manifest,
+    cap: Option<Cap>,
+    event: &Event,
+    ended: &Ended,
+) -> Result<Option<String>, String> {
     let title = &manifest.title;
     if !ended.status.success() {
         return Err(format!("failed: {}, at which {title} may hold the prompt up", ended.status));
@@ -32,7 +37,7 @@ pub(super) fn text(manifest: &Manifest, event: &Event, ended: &Ended) -> Result<
     let (2, true, Some(text)) = (output.len(), name == Some(&event.name), text) else {
         return Err(strange());
     };
-    match manifest.proof.cap {
+    match cap {
         Some(cap) if !cap.holds(text, manifest.angle_brackets) => {
             Err(format!("prints {} bytes, of which {title} cuts some off", text.len()))
         }
@@ -51,6 +56,7 @@ pub(in crate::doctor) fn quoted(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::harness::ProofFacts;
     use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
     use std::time::Duration;
@@ -66,7 +72,8 @@ mod tests {
         let event = manifest.event(event).unwrap();
         let (stdout, stderr) = (stdout.as_bytes().to_vec(), stderr.as_bytes().to_vec());
         let status = ExitStatus::from_raw(code << 8);
-        text(&manifest, event, &Ended { status, stdout, stderr, time: Duration::ZERO })
+        let cap = ProofFacts::find(harness).unwrap().cap;
+        text(&manifest, cap, event, &Ended { status, stdout, stderr, time: Duration::ZERO })
     }
 
     fn answer(event: &str, text: &str) -> String {

@@ -83,8 +83,8 @@ fn prompt(
     }
     let mut session = Session::begin(stage).map_err(|error| error.to_string())?;
     let ended = session.run(line, event).map_err(|failure| format!("{} {failure}", event.name))?;
-    let text =
-        answer::text(stage.manifest, event, &ended).map_err(|fault| format!("{} {fault}", event.name))?;
+    let text = answer::text(stage.manifest, stage.facts.cap, event, &ended)
+        .map_err(|fault| format!("{} {fault}", event.name))?;
     if text.is_none() && !bodies.is_empty() {
         return Err(format!("{} printed nothing, with mail waiting", event.name));
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::process::Limits;
 use super::{Sheet, counted, live, word};
 use crate::env::Env;
-use crate::harness::{Gives, Manifest};
+use crate::harness::{Gives, Manifest, ProofFacts};
 use crate::install::wishes::{Ground, Maker, Vehicle};
 use crate::spool::local::LocalSpool;
 use crate::spool::{LeaseId, Spool};
@@ -29,8 +29,7 @@ pub(super) use answer::quoted;
 pub(super) use canary::Canary;
 use cost::Cost;
 use installed::Installed;
-use session::Stage;
-pub(super) use session::dress;
+pub(super) use session::{Stage, dress};
 pub(super) use turn::TEXT;
 
 /// The hook ends itself at 2 s, and a harness waits for its time-out: what takes longer than this hangs.
@@ -72,9 +71,7 @@ impl Prover<'_> {
         directory: &Path,
         vehicle: Vehicle,
     ) {
-        if self.is_stopped() {
-            return;
-        }
+        let Some(facts) = ProofFacts::find(&manifest.id).filter(|_| !self.is_stopped()) else { return };
         // Those hooks read another home, in which there is no canary.
         let wishes = Maker::new(manifest, ground).map(|maker| maker.wishes(vehicle)).unwrap_or_default();
         if super::entries::other_home(&wishes, ground).is_some() {
@@ -98,12 +95,18 @@ impl Prover<'_> {
         match made {
             Ok((canary, scratch)) => {
                 let limits = Limits { patience: PATIENCE, stop: Some(self.stop) };
-                let stage =
-                    Stage { manifest, env: ground.env, canary: &canary.name, directory: &scratch.0, limits };
+                let stage = Stage {
+                    manifest,
+                    facts: &facts,
+                    env: ground.env,
+                    canary: &canary.name,
+                    directory: &scratch.0,
+                    limits,
+                };
                 self.hooks(sheet, &stage, &installed, &canary, ground, &again);
                 self.tools(sheet, &stage, &installed, &canary, &again);
                 if self.is_live && !self.is_stopped() {
-                    live::look(sheet, manifest, ground, directory, &canary, self.stop);
+                    live::look(sheet, &stage, ground, directory, &canary);
                 }
             }
             Err((detail, hint)) => sheet.fail("canary", detail, hint),

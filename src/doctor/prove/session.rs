@@ -9,18 +9,19 @@ use super::super::process::{self, Ended, Failure, Limits};
 use super::installed::Line;
 use crate::delivery::canary;
 use crate::env::Env;
-use crate::harness::{Event, HookShell, Manifest, Values};
+use crate::harness::{Event, HookShell, Manifest, ProofFacts, Values};
 use crate::message::AgentName;
 use crate::spool::{Lease, LeaseId};
 
 /// What all sessions of a proof have.
-pub(super) struct Stage<'a> {
-    pub(super) manifest: &'a Manifest,
+pub(in crate::doctor) struct Stage<'a> {
+    pub(in crate::doctor) manifest: &'a Manifest,
+    pub(in crate::doctor) facts: &'a ProofFacts,
     pub(super) env: &'a Env,
     pub(super) canary: &'a AgentName,
     /// Where transcripts go.
     pub(super) directory: &'a Path,
-    pub(super) limits: Limits<'a>,
+    pub(in crate::doctor) limits: Limits<'a>,
 }
 
 /// One of them.
@@ -44,7 +45,7 @@ impl<'a> Session<'a> {
         values.set("process", std::process::id().to_string());
         values.set("time", format!("{:.3}", stage.env.now()));
         let mut session = Self { stage, values, transcript };
-        session.record(&stage.manifest.proof.transcript.opening)?;
+        session.record(&stage.facts.transcript.opening)?;
         Ok(session)
     }
 
@@ -56,10 +57,12 @@ impl<'a> Session<'a> {
 
     /// Runs one hook as the harness does.
     pub(super) fn run(&mut self, line: &Line, event: &Event) -> Result<Ended, Failure> {
-        let facts = &self.stage.manifest.proof;
+        let facts = self.stage.facts;
         self.values.set("event", event.name.clone());
         let mut payload = self.values.fill_fields(&facts.payload);
-        payload.extend(self.values.fill_fields(&event.sample));
+        if let Some(sample) = facts.samples.get(&event.name) {
+            payload.extend(self.values.fill_fields(sample));
+        }
         let payload = serde_json::Value::Object(payload).to_string();
         let mut command = self.shell();
         command.arg("-c").arg(&line.command);
@@ -72,7 +75,7 @@ impl<'a> Session<'a> {
 
     fn shell(&self) -> Command {
         let env = self.stage.env;
-        let shell = match self.stage.manifest.proof.shell {
+        let shell = match self.stage.facts.shell {
             HookShell::Sh => None,
             HookShell::Bash => env.find_program("bash"),
             HookShell::Login => env.login_shell(),
@@ -83,12 +86,12 @@ impl<'a> Session<'a> {
     /// A hook's text came before the model.
     pub(super) fn was_shown(&mut self, text: &str) -> io::Result<()> {
         self.values.set("text", text);
-        self.record(&self.stage.manifest.proof.transcript.shown)
+        self.record(&self.stage.facts.transcript.shown)
     }
 
     /// The model answered.
     pub(super) fn was_answered(&mut self) -> io::Result<()> {
-        self.record(&self.stage.manifest.proof.transcript.answer)
+        self.record(&self.stage.facts.transcript.answer)
     }
 
     fn record(&mut self, lines: &[String]) -> io::Result<()> {

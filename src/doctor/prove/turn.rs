@@ -124,7 +124,7 @@ fn judge(
     ended: &Ended,
     body: &str,
 ) -> std::io::Result<Outcome> {
-    let text = match answer::text(stage.manifest, event, ended) {
+    let text = match answer::text(stage.manifest, stage.facts.cap, event, ended) {
         Ok(text) => text,
         Err(fault) => return Ok(Outcome::Failed(format!("the hook of {} {fault}", event.name))),
     };
