@@ -98,3 +98,31 @@ fn w5_doctor_starts_our_own_programs_alone_and_tells_them_nothing_of_the_mail() 
     }
     assert!(!home.work().join("PWNED").exists());
 }
+
+/// A proof starts shells, and each with the line that stands in the harness's file.
+#[test]
+fn w5_a_proof_runs_what_is_installed_and_nothing_of_the_mail() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "strace is missing");
+        eprintln!("LEFT OUT: strace is missing, so nobody saw what a proof starts");
+        return;
+    }
+    let home = Home::with(&["bob", "alice"]);
+    let user = home.path().parent().unwrap().to_owned();
+    fs::create_dir(user.join(".claude")).unwrap();
+    succeed(&home.as_agent("bob", &["setup", "--yes"]));
+    let evil = "hi $(touch PWNED) `touch PWNED`; touch PWNED\n' \" | sh";
+    home.send("alice", "@bob", evil, &["--urgent", "--ref", evil]);
+    let started = processes(&home, "60", BCH, &["doctor", "--prove"], Stdio::null());
+    let started: Vec<_> = started.iter().filter(|line| line.contains("execve")).collect();
+    let hook = user.join(".local/share/backchannel/bin/bch-hook");
+    let shell = format!(r#"execve("/bin/sh", ["/bin/sh", "-c", "'{}' claude-code "#, hook.display());
+    let (shells, others): (Vec<&String>, Vec<&String>) =
+        started.into_iter().partition(|line| line.contains("/bin/sh"));
+    assert!(shells.len() > 15 && shells.iter().all(|line| line.contains(&shell)), "{shells:#?}");
+    for line in others {
+        assert!(line.contains("/backchannel/bin/bch") && !line.contains("PWNED"), "{line}");
+    }
+    assert!(!home.work().join("PWNED").exists());
+    assert_eq!(home.unread("bob").len(), 1);
+}

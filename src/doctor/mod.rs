@@ -10,7 +10,7 @@ mod entries;
 pub mod fix;
 mod home;
 mod leftovers;
-mod live;
+pub mod live;
 mod modes;
 mod process;
 mod programs;

@@ -15,6 +15,7 @@ fn home() -> UserHome {
     assert!(send.status.success(), "{send:?}");
     assert!(home.run(&["setup"]).0);
     home.write(".backchannel/proven.json", "{}");
+    home.write(".backchannel/live/.gemini/settings.json", "{}");
     home
 }
 

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::cli::{open_spool, output};
 use crate::config::Config;
-use crate::doctor::proven;
+use crate::doctor::{live, proven};
 use crate::env::Env;
 use crate::message::AgentName;
 use crate::spool::Spool as _;
@@ -71,6 +71,8 @@ impl Purge {
             let path = self.home.join(file);
             ignoring(fs::remove_file(&path), io::ErrorKind::NotFound, &path)?;
         }
+        let place = self.home.join(live::PLACE);
+        ignoring(fs::remove_dir_all(&place), io::ErrorKind::NotFound, &place)?;
         for directory in DIRECTORIES {
             let path = self.home.join(directory);
             match fs::remove_dir(&path) {

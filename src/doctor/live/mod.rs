@@ -32,6 +32,8 @@ const PROXIES: [&str; 6] =
     ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"];
 /// And those that say where to it goes without one.
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+/// Its working directory, in the mail's home. One that a killed doctor left goes with the next run, or with the home.
+pub const PLACE: &str = "live";
 /// The prompt.
 const PROMPT: &str = "Say ok.";
 
@@ -164,7 +166,7 @@ struct Place(PathBuf);
 
 impl Place {
     fn make(home: &Path, facts: &LiveFacts) -> io::Result<Self> {
-        let place = Self(home.join("live"));
+        let place = Self(home.join(PLACE));
         place.remove()?;
         DirBuilder::new().mode(0o700).create(&place.0)?;
         for (name, text) in &facts.files {
