@@ -152,11 +152,7 @@ fn clock(sheet: &mut Sheet<'_>, inbox: &Inbox, holdings: &Holdings, now: Timesta
 
 /// The hook has nobody to tell what went wrong, so it writes that down.
 fn log(sheet: &mut Sheet<'_>, path: &Path, now: Timestamp) {
-    let bytes = fs::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let Some(last) = text.lines().rfind(|line| !line.trim().is_empty()) else { return };
-    let (time, problem) = last.split_once(' ').unwrap_or(("", last));
-    let time: Option<Timestamp> = time.parse().ok();
+    let Some((time, problem)) = last_error(path) else { return };
     let when = time.map_or_else(|| "at an unknown time".to_owned(), |time| format!("{} ago", age(now, time)));
     let detail = format!("the hook's last error, {when}: {problem}");
     if time.is_some_and(|time| now.duration_since(time) > NEWS) {
@@ -165,4 +161,13 @@ fn log(sheet: &mut Sheet<'_>, path: &Path, now: Timestamp) {
         let path = word(path);
         sheet.warn("hook.log", detail, format!("tail {path}   # and once that is mended: rm {path}"));
     }
+}
+
+/// The last line of the hook's log: when it was written, and what went wrong.
+pub(super) fn last_error(path: &Path) -> Option<(Option<Timestamp>, String)> {
+    let bytes = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let last = text.lines().rfind(|line| !line.trim().is_empty())?;
+    let (time, problem) = last.split_once(' ').unwrap_or(("", last));
+    Some((time.parse().ok(), problem.to_owned()))
 }

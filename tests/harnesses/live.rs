@@ -166,6 +166,22 @@ fn a_harness_that_does_not_start_is_found_with_its_own_words() {
     assert!(run["detail"].as_str().unwrap().contains("asked no model: exit status: "), "{run}");
 }
 
+/// What nothing of ours goes before: it is not tried.
+#[test]
+fn a_harness_whose_administrator_names_its_provider_is_not_run() {
+    let Some(stage) = stage(Harness::GeminiCli, "folder") else { return };
+    let system = stage.home.work().join("system.json");
+    fs::write(&system, r#"{"security": {"auth": {"selectedType": "vertex-ai"}}}"#).unwrap();
+    let mut command = command(&stage, BCH);
+    command.args(["doctor", "--live", "--json"]).env("GEMINI_CLI_SYSTEM_SETTINGS_PATH", &system);
+    let (_, run) = live(&stage, command);
+    assert_eq!(run["status"], "warn", "{run}");
+    assert!(run["detail"].as_str().unwrap().contains("sets `security.auth`"), "{run}");
+    let proven = fs::read(stage.home.path().join("proven.json")).unwrap();
+    let proven: Value = serde_json::from_slice(&proven).unwrap();
+    assert_eq!(proven["gemini-cli"]["by"], "hook", "{proven}");
+}
+
 for_each_harness! {
     a_healthy_one_passes_and_reaches_its_model_alone:
         live_passes_in_claude_code,

@@ -172,6 +172,13 @@ fn a_machine_without_an_agent_shows_no_mail() {
     found.expect("agent", "no agent yet", "fail", "bch init NAME");
 }
 
+#[test]
+fn what_the_hook_wrote_down_meanwhile_is_told() {
+    let damaged = |home: &UserHome| drop(home.write(".backchannel/attention.json", "{"));
+    let (_, found) = proves(damaged, "prompt", "its log says: claude-code UserPromptSubmit: ", AGAIN);
+    found.expect("attention", "no agent is shown mail", "fail", "");
+}
+
 /// What is told without running anything is told with it, too.
 #[test]
 fn switches_copies_trust_and_modes_are_told_by_a_proof() {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::super::process::{Ended, Failure};
-use super::super::{Sheet, counted};
+use super::super::{Sheet, counted, home};
 use super::canary::Canary;
 use super::installed::Installed;
 use super::session::{Session, Stage};
@@ -36,6 +36,7 @@ pub(super) fn play(
 ) -> Result<bool, String> {
     let mut session =
         Session::begin(stage).map_err(|error| format!("could not write a transcript: {error}"))?;
+    let begun = stage.env.now();
     let (mut others, mut time) = (Vec::new(), Duration::ZERO);
     for event in &stage.manifest.events {
         let outcome = match one(&mut session, stage, installed, canary, event) {
@@ -53,6 +54,12 @@ pub(super) fn play(
                 // What acknowledges must not run for mail that is not the canary's.
                 let is_over = event.gives == Gives::All;
                 let rescued = if is_over { rescue(ground, &session.lease()) } else { 0 };
+                let log = home::last_error(&ground.home.join("hook.log"));
+                if let Some((Some(time), problem)) = log.filter(|_| is_over)
+                    && time >= begun
+                {
+                    fault.push_str(&format!("; its log says: {problem}"));
+                }
                 if rescued > 0 {
                     let what = counted(rescued, "message");
                     fault.push_str(&format!("; gave back {what} that it claimed instead"));
