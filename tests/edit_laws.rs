@@ -79,6 +79,27 @@ fn toml_text() -> impl Strategy<Value = String> {
     })
 }
 
+fn crontab_text() -> impl Strategy<Value = String> {
+    let line = select(vec![
+        "* * * * * a",
+        "# c",
+        "",
+        "  ",
+        "PATH=/bin",
+        "0 5 * * * echo 'a' \\% %in",
+        "# >>> backchannel >>>",
+        "  # >>> backchannel >>> (of another version)",
+        "# <<< backchannel <<<",
+        "# <<< backchannel <<< ",
+        "# the block of backchannel",
+    ]);
+    let end = select(vec!["\n", "\r\n"]);
+    (proptest::collection::vec((line, end), 0..6), any::<bool>()).prop_map(|(lines, has_end)| {
+        let text: String = lines.into_iter().map(|(line, end)| format!("{line}{end}")).collect();
+        if has_end { text } else { text.trim_end_matches(['\r', '\n']).to_owned() }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
@@ -100,6 +121,11 @@ proptest! {
     #[test]
     fn entries_leave_toml_as_it_was(text in toml_text()) {
         laws::check(Format::Toml, text.as_bytes());
+    }
+
+    #[test]
+    fn a_block_leaves_a_crontab_as_it_was(text in crontab_text()) {
+        laws::check(Format::Crontab, text.as_bytes());
     }
 
     /// Another tool writes the whole file anew, and its user adds hooks of their own around ours.

@@ -1,4 +1,4 @@
-//! Whatever text is there: entries go in, and come out to the same bytes. The first byte, `0` to `4`, chooses the format.
+//! Whatever text is there: entries go in, and come out to the same bytes. The first byte, `0` to `5`, chooses the format.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -3,6 +3,7 @@
 //! Everything else in the file stays as it is. What cannot be parsed in the dialect that its reader
 //! understands is refused with its line and column: there is no falling back to an empty file.
 
+pub mod crontab;
 mod json;
 mod lines;
 mod markdown;
@@ -28,6 +29,8 @@ pub enum Format {
     Toml,
     /// Markdown.
     Markdown,
+    /// A user's crontab.
+    Crontab,
 }
 
 /// One thing of ours in a file.
@@ -56,7 +59,7 @@ pub enum Entry {
         /// A string somewhere in it contains this; a bare word is the same, or is not ours.
         mark: String,
     },
-    /// A section of a Markdown file, between two lines of ours.
+    /// A section of a Markdown file or a block of a crontab, between two lines of ours.
     Section {
         /// Its text.
         text: String,
@@ -188,6 +191,7 @@ pub fn insert(format: Format, bytes: Option<&[u8]>, entries: &[Entry]) -> Result
         Format::Json | Format::JsonWithComments | Format::Jsonc => json::insert(format, text, entries),
         Format::Toml => toml::insert(text, entries).map(|text| (text, Vec::new())),
         Format::Markdown => markdown::insert(text, entries).map(|text| (text, Vec::new())),
+        Format::Crontab => crontab::insert(text, entries).map(|text| (text, Vec::new())),
     })
 }
 
@@ -208,6 +212,7 @@ pub fn remove(
             }
             Format::Toml => toml::remove(text, entries),
             Format::Markdown => markdown::remove(text, entries),
+            Format::Crontab => crontab::remove(text, entries),
         };
         Ok((text?, Vec::new()))
     })
@@ -223,10 +228,11 @@ pub fn find(format: Format, bytes: &[u8], entries: &[Entry]) -> Result<Vec<Prese
         Format::Json | Format::JsonWithComments | Format::Jsonc => json::find(format, text, entries),
         Format::Toml => toml::find(text, entries),
         Format::Markdown => markdown::find(text, entries),
+        Format::Crontab => crontab::find(text, entries),
     }
 }
 
-/// The entries of these places that are there, with the values that they have; sections of Markdown are left out.
+/// The entries of these places that are there, with the values that they have; sections are left out.
 ///
 /// # Errors
 /// As [`insert`].
@@ -235,20 +241,20 @@ pub fn extract(format: Format, bytes: &[u8], entries: &[Entry]) -> Result<Vec<En
     match format {
         Format::Json | Format::JsonWithComments | Format::Jsonc => json::extract(format, text, entries),
         Format::Toml => toml::extract(text, entries),
-        Format::Markdown => Ok(Vec::new()),
+        Format::Markdown | Format::Crontab => Ok(Vec::new()),
     }
 }
 
 /// The file's value, for reading a setting; never written back.
 ///
 /// # Errors
-/// Where it does not parse. Markdown has none.
+/// Where it does not parse. Markdown and crontabs have none.
 pub fn value(format: Format, bytes: &[u8]) -> Result<Value, Refusal> {
     let (_, text) = place::text(bytes)?;
     match format {
         Format::Json | Format::JsonWithComments | Format::Jsonc => json::value(format, text),
         Format::Toml => toml::value(text),
-        Format::Markdown => Ok(Value::Null),
+        Format::Markdown | Format::Crontab => Ok(Value::Null),
     }
 }
 
@@ -260,7 +266,7 @@ pub fn is_empty(format: Format, bytes: &[u8]) -> bool {
         Format::Json | Format::JsonWithComments | Format::Jsonc => {
             text.split_whitespace().collect::<String>() == "{}" || text.trim().is_empty()
         }
-        Format::Toml | Format::Markdown => text.trim().is_empty(),
+        Format::Toml | Format::Markdown | Format::Crontab => text.trim().is_empty(),
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::json;
 pub const MARK: &str = "/backchannel/bin/bch-hook";
 
 /// All formats.
-pub const FORMATS: [Format; 5] =
-    [Format::Json, Format::JsonWithComments, Format::Jsonc, Format::Toml, Format::Markdown];
+pub const FORMATS: [Format; 6] =
+    [Format::Json, Format::JsonWithComments, Format::Jsonc, Format::Toml, Format::Markdown, Format::Crontab];
 
 fn keys(path: &[&str]) -> Vec<String> {
     path.iter().map(|key| (*key).to_owned()).collect()
@@ -35,6 +35,9 @@ pub fn entries(format: Format) -> Vec<Entry> {
         ],
         Format::Toml => vec![member(&["mcp_servers", "backchannel"])],
         Format::Markdown => vec![Entry::Section { text: "## Mail\n\nUse `bch`.\n".into() }],
+        Format::Crontab => {
+            vec![Entry::Section { text: "PATH=/usr/bin:/bin:/x\n* * * * * '/x/bch'\n".into() }]
+        }
     }
 }
 
