@@ -83,6 +83,8 @@ pub struct Setting<'a> {
     pub line: usize,
     /// The variable.
     pub name: &'a str,
+    /// All behind the `=`.
+    pub value: &'a str,
 }
 
 /// The settings of the user's own: they hold in place of ours, for the jobs below them.
@@ -91,15 +93,12 @@ pub fn settings(text: &str) -> Vec<Setting<'_>> {
     let ours = block(text).ok().flatten().unwrap_or(0..0);
     let (mut settings, mut offset) = (Vec::new(), 0);
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let setting = line.split_once('=').map(|(name, _)| name.trim().trim_matches(['"', '\'']));
-        let is_name = |name: &&str| {
-            let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-            !name.is_empty() && name.chars().all(is_letter)
-        };
-        if let Some(name) = setting.filter(is_name)
-            && !ours.contains(&offset)
-        {
-            settings.push(Setting { line: number + 1, name });
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        if let Some((name, value)) = line.split_once('=').filter(|_| !ours.contains(&offset)) {
+            let (name, value) = (name.trim().trim_matches(['"', '\'']), value.trim());
+            if !name.is_empty() && name.chars().all(is_letter) {
+                settings.push(Setting { line: number + 1, name, value });
+            }
         }
         offset += line.len();
     }

@@ -55,7 +55,7 @@ fn record(changes: &[Change], receipt: &mut Receipt) -> Result<(), Error> {
 }
 
 fn make(change: &Change) -> Result<(), Error> {
-    file::sweep(&change.real);
+    change.store.sweep(&change.real);
     change.lock.iter().for_each(|path| lock::sweep(path));
     if change.is_nothing() {
         return if change.after.is_none() { file::remove_directories(&change.directories) } else { Ok(()) };
@@ -63,7 +63,8 @@ fn make(change: &Change) -> Result<(), Error> {
     let _lock = change.lock.as_deref().map(WriterLock::take).transpose()?;
     match (&change.before, &change.after) {
         (before, Some(after)) => {
-            file::write(&change.real, before.as_deref(), after, change.mode).map_err(|error| match error {
+            let written = change.store.write(&change.real, before.as_deref(), after, change.mode);
+            written.map_err(|error| match error {
                 Error::Io { .. } if change.path.is_symlink() => {
                     Error::Linked { path: change.path.clone(), error: Box::new(error) }
                 }
@@ -71,7 +72,7 @@ fn make(change: &Change) -> Result<(), Error> {
             })
         }
         (Some(before), None) => {
-            file::remove(&change.real, before)?;
+            change.store.remove(&change.real, before)?;
             file::remove_directories(&change.directories)
         }
         (None, None) => Ok(()),
@@ -81,9 +82,12 @@ fn make(change: &Change) -> Result<(), Error> {
 fn unmake(change: &Change) -> Result<(), Error> {
     let _lock = change.lock.as_deref().map(WriterLock::take).transpose()?;
     match (&change.before, &change.after) {
-        (Some(before), after) => file::write(&change.real, after.as_deref(), before, change.mode_before),
+        (Some(before), after) => {
+            change.store.write(&change.real, after.as_deref(), before, change.mode_before)
+        }
         (None, Some(after)) => {
-            file::remove(&change.real, after).and_then(|()| file::remove_directories(&change.directories))
+            change.store.remove(&change.real, after)?;
+            file::remove_directories(&change.directories)
         }
         (None, None) => Ok(()),
     }
@@ -95,7 +99,7 @@ pub fn take_back(changes: &[Change], made: usize, receipt: &mut Receipt, before:
     for change in changes[..made].iter().rev().filter(|change| !change.is_nothing()) {
         let undone = unmake(change);
         // The receipt stays as it is for what could not be undone: it knows how.
-        if undone.is_err() && file::find(&change.real).is_ok_and(|found| found.bytes == change.after) {
+        if undone.is_err() && change.store.find(&change.real).is_ok_and(|found| found.bytes == change.after) {
             return;
         }
     }

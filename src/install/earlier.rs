@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::plan;
 use super::receipt::{Receipt, Record};
 use super::wishes::{Ground, Maker, Vehicle};
-use super::{Content, Error, Fingerprint, Wish, apply};
+use super::{Content, Error, Fingerprint, Store, Wish, apply};
 use crate::edit::{self, Entry};
 use crate::harness::Manifest;
 use crate::spool::local::files::read_settings;
@@ -86,7 +86,7 @@ impl Earlier {
     ) -> Result<Vec<PathBuf>, Error> {
         let mut changes = Vec::new();
         for wish in self.others(manifest, ground) {
-            if let Some(mut change) = plan::sweep(&wish)? {
+            if let Some(mut change) = plan::sweep(&wish, &Store::Files)? {
                 // What the receipt knows of the file stays known.
                 change.record = receipt.record(&change.real).cloned();
                 change.directories = folder_directories(manifest, ground, &change.path);

@@ -2,18 +2,22 @@
 //!
 //! A harness [wishes](Wish) for entries and files. A [plan](plan::Plan) says what that changes, as data, so
 //! that a dry run is free. [Applying](apply::apply) it makes the receipt durable first, then writes each file
-//! whole. Uninstalling is a plan too, made from the receipt. What text an entry makes is `crate::edit`'s.
+//! whole. Uninstalling is a plan too, made from the receipt. The user's crontab is a [store](Store) of its own, and
+//! goes the same way. What text an entry makes is `crate::edit`'s.
 
 pub mod apply;
 pub mod codex;
 pub mod codex_trust;
+mod crontab;
 pub mod earlier;
 mod file;
 pub mod first_version;
 pub mod lock;
 pub mod plan;
 pub mod receipt;
+mod run;
 pub mod setup;
+mod store;
 pub mod wishes;
 
 use std::io;
@@ -24,6 +28,8 @@ use serde::{Deserialize, Serialize};
 use crate::edit::{Entry, Format, Refusal};
 use crate::shell::word;
 use crate::spool;
+pub use crontab::Fault;
+pub use store::Store;
 
 /// What a harness needs in one file, so that mail reaches it.
 #[derive(Debug, Clone)]
@@ -69,6 +75,10 @@ pub enum Content {
 
 /// The owner of the programs that all harnesses start.
 pub const PROGRAMS: &str = "programs";
+/// The owner of our block in the user's crontab.
+pub const CRON: &str = "cron";
+/// How the crontab is named where a file has its path; also the program's name.
+pub const CRONTAB: &str = "crontab";
 
 /// The SHA-256 of a file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -141,6 +151,9 @@ pub enum Error {
         /// Their lock.
         path: PathBuf,
     },
+    /// The crontab cannot be read or written.
+    #[error(transparent)]
+    Crontab(#[from] Fault),
     /// Another setup or uninstall runs.
     #[error("another setup or uninstall of backchannel is running")]
     Busy,
@@ -168,7 +181,11 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Refused { path, refusal } if path.as_path() == Path::new(CRONTAB) => {
+                Some(format!("crontab -e   # line {}", refusal.line))
+            }
             Self::Refused { path, refusal } => refusal.hint(path),
+            Self::Crontab(fault) => Some(fault.hint()),
             Self::NotOurs { path } => Some(format!("mv {0} {0}.mine && bch setup", word(path))),
             Self::Changed { .. } | Self::Stopped | Self::Busy => Some("bch doctor".into()),
             Self::Held { path } => {

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::plan::{self, Change};
 use super::receipt::Receipt;
-use super::wishes::{Ground, Maker, Vehicle};
-use super::{Error, PROGRAMS, Wish, apply, codex, file};
+use super::wishes::{self, Ground, Maker, Vehicle};
+use super::{CRON, Error, PROGRAMS, Store, Wish, apply, codex, file};
 use crate::edit::{self, Format};
 use crate::env::Env;
 use crate::harness::Manifest;
@@ -21,6 +21,10 @@ pub struct Choice {
     pub only: Option<Vec<String>>,
     /// One vehicle for all of them.
     pub vehicle: Option<Vehicle>,
+    /// Who this machine's jobs are, unless they have an agent of their own.
+    pub agent: Option<AgentName>,
+    /// Whether a service manager can run the notifier, so that cron need not.
+    pub has_manager: bool,
 }
 
 /// What is to be done for one harness.
@@ -38,15 +42,30 @@ pub struct Part {
     pub agent: Option<AgentName>,
     /// What a lost receipt would have known, where it is being taken out.
     swept: Vec<Wish>,
+    /// Where its things lie.
+    store: Store,
     /// Whether it has been carried out.
     pub is_done: bool,
 }
 
 impl Part {
     fn install(id: &str, title: &str, wishes: Vec<Wish>, receipt: &Receipt) -> Self {
-        let changes = plan::install(id, &wishes, receipt);
-        let (id, title) = (id.to_owned(), title.to_owned());
-        Self { id, title, changes, wishes: Some(wishes), agent: None, swept: Vec::new(), is_done: false }
+        Self::install_in(Store::Files, id, title, Ok(wishes), receipt)
+    }
+
+    fn install_in(
+        store: Store,
+        id: &str,
+        title: &str,
+        wishes: Result<Vec<Wish>, Error>,
+        receipt: &Receipt,
+    ) -> Self {
+        let (changes, wishes) = match wishes {
+            Ok(wishes) => (plan::install(id, &wishes, &store, receipt), wishes),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        let (id, title, swept) = (id.to_owned(), title.to_owned(), Vec::new());
+        Self { id, title, changes, wishes: Some(wishes), agent: None, swept, store, is_done: false }
     }
 
     /// Whether a file changes.
@@ -107,6 +126,13 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
             parts.push(Part { agent: ground.identities.get(&manifest.id).cloned(), ..part });
         }
     }
+    if choice.only.as_ref().is_some_and(|only| only.iter().any(|id| id == CRON)) {
+        let own = ground.identities.get(CRON);
+        let wish = wishes::cron::wish(ground, own.or(choice.agent.as_ref()), choice.has_manager);
+        let wishes = wish.map(|wish| vec![wish]).map_err(Error::from);
+        let part = Part::install_in(Store::crontab(ground.env), CRON, "cron", wishes, receipt);
+        parts.push(Part { agent: own.cloned(), ..part });
+    }
     parts
 }
 
@@ -126,19 +152,21 @@ pub fn plan_uninstall(
     receipt: &Receipt,
 ) -> Vec<Part> {
     let mut parts = Vec::new();
-    let mut add = |id: &str, title: &str, wishes: Vec<Wish>| {
-        let changes = plan_out(id, &wishes, receipt);
+    let is_known = |id: &str| receipt.records().iter().any(|record| record.owner == id);
+    let mut add = |id: &str, title: &str, wishes: Vec<Wish>, store: Store| {
+        let changes = plan_out(id, &wishes, &store, receipt);
         if changes.as_ref().is_ok_and(Vec::is_empty) {
             return;
         }
-        let (id, title) = (id.to_owned(), title.to_owned());
-        parts.push(Part { id, title, changes, wishes: None, agent: None, swept: wishes, is_done: false });
+        let (id, title, swept) = (id.to_owned(), title.to_owned(), wishes);
+        parts.push(Part { id, title, changes, wishes: None, agent: None, swept, store, is_done: false });
     };
+    let is_chosen = |id: &str| choice.only.as_ref().is_none_or(|only| only.iter().any(|other| other == id));
     for manifest in Manifest::all() {
-        if choice.only.as_ref().is_none_or(|only| only.contains(&manifest.id)) {
+        if is_chosen(&manifest.id) {
             // Both vehicles, the tools approved and not: a superset of what setup may have written. An approval that a
             // receipt does not know is the user's own, unless there is none.
-            let is_lost = !receipt.records().iter().any(|record| record.owner == manifest.id);
+            let is_lost = !is_known(&manifest.id);
             let mut wishes = Vec::new();
             for approve_tools in [true, false].into_iter().filter(|approve| is_lost || !approve) {
                 let ground = Ground { approve_tools, ..ground.clone() };
@@ -147,22 +175,26 @@ pub fn plan_uninstall(
                     wishes.extend(maker.into_iter().flat_map(|maker| maker.wishes(vehicle)));
                 }
             }
-            add(&manifest.id, &manifest.title, wishes);
+            add(&manifest.id, &manifest.title, wishes, Store::Files);
         }
     }
+    let crontab = Store::crontab(ground.env);
+    if is_chosen(CRON) && (is_known(CRON) || wishes::cron::is_there(ground, &crontab)) {
+        add(CRON, "cron", vec![wishes::cron::any()], crontab);
+    }
     if choice.only.is_none() {
-        add(PROGRAMS, "programs", programs.to_vec());
+        add(PROGRAMS, "programs", programs.to_vec(), Store::Files);
     }
     parts
 }
 
-fn plan_out(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Change>, Error> {
+fn plan_out(owner: &str, wishes: &[Wish], store: &Store, receipt: &Receipt) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     for record in receipt.records().iter().rev().filter(|record| record.owner == owner) {
-        changes.push(plan::revert(record, receipt)?);
+        changes.push(plan::revert(record, store, receipt)?);
     }
     for wish in wishes {
-        let Some(change) = plan::sweep(wish)? else { continue };
+        let Some(change) = plan::sweep(wish, store)? else { continue };
         // One file can be two harnesses', by links: who has it in the receipt takes ours out of it.
         let is_known = receipt.record(&change.real).is_some();
         if !is_known && !changes.iter().any(|other: &Change| other.real == change.real) {
@@ -224,8 +256,8 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
                 Err(Error::Changed { .. }) if tries > 0 => {
                     tries -= 1;
                     part.changes = match &part.wishes {
-                        Some(wishes) => plan::install(&part.id, wishes, receipt),
-                        None => plan_out(&part.id, &part.swept, receipt),
+                        Some(wishes) => plan::install(&part.id, wishes, &part.store, receipt),
+                        None => plan_out(&part.id, &part.swept, &part.store, receipt),
                     };
                 }
                 Err(error) => {

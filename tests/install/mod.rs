@@ -2,6 +2,8 @@
 
 mod bytes;
 mod crash;
+mod cron;
+mod cron_daemon;
 mod dialogue;
 pub mod doctor;
 mod edits;

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 
+pub mod cron;
 #[cfg(not(target_os = "macos"))]
 pub mod desktop;
 pub mod harness;

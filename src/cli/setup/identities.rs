@@ -2,11 +2,11 @@
 
 use anyhow::Context as _;
 
-use super::known;
+use super::target::Target;
 use crate::cli::{mistake, open_spool};
 use crate::config::Config;
 use crate::env::Env;
-use crate::install::setup::{self, Choice};
+use crate::install::setup::Choice;
 use crate::install::wishes::Ground;
 use crate::message::AgentName;
 use crate::spool::Spool as _;
@@ -31,37 +31,37 @@ impl Identities {
                     "bch setup --identity codex=bob-codex",
                 ));
             };
-            let manifest = known(id)?;
-            if choice.only.as_ref().is_some_and(|only| !only.contains(&manifest.id)) {
+            let target = Target::find(id)?;
+            if choice.only.as_ref().is_some_and(|only| !only.iter().any(|other| other == target.id())) {
                 return Err(mistake(
-                    format!("could not give {} an agent: `--only` leaves it out", manifest.title),
+                    format!("could not give {} an agent: `--only` leaves it out", target.title()),
                     format!("bch setup --only {id} --identity {pair}"),
                 ));
             }
-            if choice.only.is_none() && !setup::is_here(&manifest, env) {
+            if choice.only.is_none() && !target.is_by_default(env) {
                 return Err(mistake(
-                    format!("could not give {} an agent: it is not here", manifest.title),
-                    format!("npm install -g {}", manifest.install.package),
+                    format!("could not give {} an agent: it is not here", target.title()),
+                    target.command(),
                 ));
             }
-            if wanted.iter().any(|(other, _)| *other == manifest.id) {
+            if wanted.iter().any(|(other, _)| *other == target.id()) {
                 return Err(mistake(
-                    format!("{} is given an agent twice", manifest.title),
+                    format!("{} is given an agent twice", target.title()),
                     format!("bch setup --identity {pair}"),
                 ));
             }
             let name = (!name.is_empty()).then(|| name.parse::<AgentName>()).transpose();
-            let name = name.with_context(|| format!("could not give {} an agent", manifest.title))?;
+            let name = name.with_context(|| format!("could not give {} an agent", target.title()))?;
             if let Some(name) = &name
                 && !name.is_lower_case()
                 && spool.agent(name)?.is_none()
             {
                 return Err(mistake(
-                    format!("could not give {} an agent: new names are lower case", manifest.title),
+                    format!("could not give {} an agent: new names are lower case", target.title()),
                     format!("bch setup --identity {id}={}", name.to_lower_case()),
                 ));
             }
-            wanted.push((manifest.id, name));
+            wanted.push((target.id().to_owned(), name));
         }
         Ok(Self { wanted, spool })
     }

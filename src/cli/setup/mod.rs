@@ -4,6 +4,7 @@ mod ask;
 mod identities;
 mod purge;
 mod report;
+mod target;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,13 +19,14 @@ use crate::harness::Manifest;
 use crate::install::lock::SetupLock;
 use crate::install::receipt::Receipt;
 use crate::install::setup::{self, Choice};
-use crate::install::wishes::{self, Ground, Vehicle};
-use crate::install::{Error, PROGRAMS, Wish, codex, first_version};
+use crate::install::wishes::{self, Ground, Vehicle, cron};
+use crate::install::{CRON, Error, PROGRAMS, Wish, codex, first_version};
 pub(super) use ask::watch_for_signals;
 use ask::{Questions, is_a_person_here};
 use identities::Identities;
 use purge::Purge;
 use report::report;
+use target::Target;
 
 /// Everything that the commands on harnesses need.
 pub(super) struct Site {
@@ -76,12 +78,8 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     // After the lock: while it is waited for, a signal ends the process.
     let stop = watch_for_signals()?;
     let mut site = Site::open(env)?;
-    let only = only(&arguments.plan)?;
-    if let Some(manifest) = only.iter().flatten().find(|manifest| !setup::is_here(manifest, env)) {
-        return Err(mistake(
-            format!("{} is not here: neither its directory nor its program", manifest.title),
-            format!("npm install -g {}", manifest.install.package),
-        ));
+    for target in only(&arguments.plan)?.iter().flatten() {
+        target.check_is_here(env)?;
     }
     if arguments.trust_hooks && !is_a_person_here(env) {
         return Err(mistake(
@@ -93,7 +91,12 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
         VehicleArgument::Folder => Vehicle::Folder,
         VehicleArgument::Settings => Vehicle::Settings,
     });
-    let choice = Choice { only: arguments.plan.only.clone(), vehicle };
+    let choice = Choice {
+        only: arguments.plan.only.clone(),
+        vehicle,
+        agent: Config::load(env)?.agent().ok(),
+        has_manager: false,
+    };
     let mut ground = site.ground(arguments.approve_tools);
     let identities = Identities::check(&arguments.identity, &choice, env)?;
     identities.apply(&mut ground);
@@ -202,17 +205,10 @@ fn lock(arguments: &PlanArguments, env: &Env) -> anyhow::Result<Option<SetupLock
     Ok(home.map(|home| SetupLock::take(&home)).transpose()?)
 }
 
-/// The harnesses that `--only` names.
-fn only(arguments: &PlanArguments) -> anyhow::Result<Option<Vec<Manifest>>> {
-    let named = arguments.only.as_ref().map(|ids| ids.iter().map(|id| known(id)).collect());
+/// What `--only` names.
+fn only(arguments: &PlanArguments) -> anyhow::Result<Option<Vec<Target>>> {
+    let named = arguments.only.as_ref().map(|ids| ids.iter().map(|id| Target::find(id)).collect());
     named.transpose()
-}
-
-fn known(id: &str) -> anyhow::Result<Manifest> {
-    Manifest::find(id).ok_or_else(|| {
-        let ids: Vec<_> = Manifest::all().into_iter().map(|manifest| manifest.id).collect();
-        mistake(format!("there is no harness `{id}`"), format!("bch setup --only {}", ids.join(",")))
-    })
 }
 
 fn is_stop(error: &anyhow::Error) -> bool {
@@ -240,6 +236,9 @@ fn steps(id: &str, site: &Site) -> Vec<String> {
             "run `codex`, then `/hooks`, and trust the hooks of backchannel: until then Codex skips them"
                 .into(),
         );
+    }
+    if id == CRON {
+        steps.extend(cron::steps(&site.ground(false)));
     }
     if id == PROGRAMS && Config::load(&site.env).is_ok_and(|config| config.agent().is_err()) {
         steps.push("name this machine's agent: bch init NAME".into());

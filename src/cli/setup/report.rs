@@ -8,7 +8,7 @@ use crate::cli::{Silent, output};
 use crate::harness::Manifest;
 use crate::install::plan::Change;
 use crate::install::setup::Part;
-use crate::install::{Error, PROGRAMS};
+use crate::install::{CRONTAB, Error, PROGRAMS};
 
 #[derive(Serialize)]
 struct Report {
@@ -103,6 +103,7 @@ fn refusal_report(error: &Error) -> FileReport {
         | Error::Shared { path }
         | Error::NoFile { path } => (path.clone(), None, None),
         Error::Receipt { path, .. } => (path.clone(), None, None),
+        Error::Crontab(_) => (PathBuf::from(CRONTAB), None, None),
         Error::Stopped | Error::Busy => (PathBuf::new(), None, None),
     };
     FileReport { path, action: "refused", line, column, reason: Some(error.to_string()) }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::file::Found;
 use super::receipt::{Receipt, Record};
-use super::{Error, Wish};
+use super::{Error, Store, Wish};
 pub use revert::{revert, sweep};
 use wished::wished;
 
@@ -42,6 +42,8 @@ pub struct Change {
     pub(super) lock: Option<PathBuf>,
     /// Whether setup made the file.
     is_ours: bool,
+    /// Where it lies.
+    pub(super) store: Store,
     /// Why the file stays, where it should change.
     pub kept: Option<&'static str>,
 }
@@ -52,7 +54,7 @@ const REPLACED: &str = "something else is there since setup";
 const CHANGED: &str = "you changed it since setup";
 
 impl Change {
-    fn nothing(owner: &str, path: PathBuf, found: &Found) -> Self {
+    fn nothing(owner: &str, path: PathBuf, store: &Store, found: &Found) -> Self {
         Self {
             owner: owner.to_owned(),
             path,
@@ -67,6 +69,7 @@ impl Change {
             original: None,
             lock: None,
             is_ours: false,
+            store: store.clone(),
             kept: None,
         }
     }
@@ -110,13 +113,14 @@ impl Change {
 ///
 /// # Errors
 /// Where one of the files cannot be read, or is not what an editor can keep whole: none is to be written then.
-pub fn install(owner: &str, wishes: &[Wish], receipt: &Receipt) -> Result<Vec<Change>, Error> {
-    let mut changes = wishes.iter().map(|wish| wished(wish, receipt)).collect::<Result<Vec<_>, _>>()?;
+pub fn install(owner: &str, wishes: &[Wish], store: &Store, receipt: &Receipt) -> Result<Vec<Change>, Error> {
+    let changes = wishes.iter().map(|wish| wished(wish, store, receipt));
+    let mut changes = changes.collect::<Result<Vec<_>, _>>()?;
     let is_wished = |record: &&Record| changes.iter().any(|change| change.known == record.real);
     let surplus: Vec<_> =
         receipt.records().iter().filter(|record| record.owner == owner && !is_wished(record)).collect();
     for record in surplus {
-        changes.push(revert(record, receipt)?);
+        changes.push(revert(record, store, receipt)?);
     }
     Ok(changes)
 }

@@ -8,24 +8,24 @@ use crate::edit::{self, Entry, Holder};
 use crate::install::file::{self, Found};
 use crate::install::receipt::{Receipt, Record};
 use crate::install::wishes::NAME;
-use crate::install::{Content, Error, Fingerprint, PROGRAMS, Wish};
+use crate::install::{Content, Error, Fingerprint, PROGRAMS, Store, Wish};
 
 /// What taking out a record's file changes.
 ///
 /// # Errors
 /// As [`super::install`].
-pub fn revert(record: &Record, receipt: &Receipt) -> Result<Change, Error> {
+pub fn revert(record: &Record, store: &Store, receipt: &Receipt) -> Result<Change, Error> {
     // Behind a link that its user made of it since, the file is the same one.
     let place = if record.is_in_place() { &record.real } else { &record.path };
     let found = match record.owner.as_str() {
         PROGRAMS => file::find_own(&record.path),
-        _ => file::find(place),
+        _ => store.find(place),
     };
     let (found, kept) = match found {
         Err(Error::NoFile { path }) => (file::nothing_at(&path), Some(REPLACED)),
         found => (found?, None),
     };
-    let mut change = Change::nothing(&record.owner, record.path.clone(), &found);
+    let mut change = Change::nothing(&record.owner, record.path.clone(), store, &found);
     change.known.clone_from(&record.real);
     if kept.is_some() {
         change.kept = kept;
@@ -79,13 +79,13 @@ fn take_out(record: &Record, found: &Found, change: &mut Change) -> Result<(), E
 ///
 /// # Errors
 /// As [`super::install`].
-pub fn sweep(wish: &Wish) -> Result<Option<Change>, Error> {
-    let found = match (&wish.content, file::find(&wish.path)) {
+pub fn sweep(wish: &Wish, store: &Store) -> Result<Option<Change>, Error> {
+    let found = match (&wish.content, store.find(&wish.path)) {
         (Content::Program { .. }, _) => file::find_own(&wish.path)?,
         (_, Err(Error::NoFile { .. })) => return Ok(None),
         (_, found) => found?,
     };
-    let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
+    let mut change = Change::nothing(&wish.owner, wish.path.clone(), store, &found);
     let Some(bytes) = &found.bytes else { return Ok(None) };
     change.lock.clone_from(&wish.lock);
     match &wish.content {

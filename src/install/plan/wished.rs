@@ -5,7 +5,7 @@ use super::{CHANGED, Change};
 use crate::edit::{self, Entry, Format, Presence};
 use crate::install::file::{self, Found};
 use crate::install::receipt::{Entries, Receipt, Record};
-use crate::install::{Content, Error, Fingerprint, Wish, first_version};
+use crate::install::{Content, Error, Fingerprint, Store, Wish, first_version};
 
 /// What is there, and what is known of it.
 struct Situation<'a> {
@@ -25,7 +25,7 @@ struct Outcome {
 }
 
 /// What a wish changes.
-pub(super) fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
+pub(super) fn wished(wish: &Wish, store: &Store, receipt: &Receipt) -> Result<Change, Error> {
     if let Content::Program { source } = &wish.content
         && file::is_program_like(source, &wish.path)
         && let Some(record) = receipt.record(&file::settled(&wish.path)).cloned()
@@ -34,21 +34,21 @@ pub(super) fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
         let found = Found { bytes: None, mode: file::PROGRAM, ..file::nothing_at(&wish.path) };
         return Ok(Change {
             record: Some(record),
-            ..Change::nothing(&wish.owner, wish.path.clone(), &found)
+            ..Change::nothing(&wish.owner, wish.path.clone(), store, &found)
         });
     }
     let found = match &wish.content {
         Content::Program { .. } => file::find_own(&wish.path)?,
         // Behind a link is somebody's file, which does no harm here.
         Content::Gone { .. } if wish.path.is_symlink() => file::nothing_at(&wish.path),
-        _ => file::find(&wish.path)?,
+        _ => store.find(&wish.path)?,
     };
     let record = receipt.record_of(&found.real, &wish.path);
     let now = found.bytes.as_deref().map(Fingerprint::of);
     let is_untouched = |record: &&Record| record.is_untouched(now.as_ref());
     let situation =
         Situation { wish, receipt, found: &found, record, untouched: record.filter(is_untouched) };
-    let mut change = Change::nothing(&wish.owner, wish.path.clone(), &found);
+    let mut change = Change::nothing(&wish.owner, wish.path.clone(), store, &found);
     if let Some(record) = record {
         change.known.clone_from(&record.real);
         change.record = Some(Record { real: found.real.clone(), ..record.clone() });
@@ -56,7 +56,7 @@ pub(super) fn wished(wish: &Wish, receipt: &Receipt) -> Result<Change, Error> {
     change.lock.clone_from(&wish.lock);
     change.directories = match record {
         Some(record) => record.directories.clone(),
-        None => file::missing_directories(&found.real),
+        None => store.missing_directories(&found.real),
     };
     let outcome = match &wish.content {
         Content::Whole { bytes } => match situation.whole(bytes)? {

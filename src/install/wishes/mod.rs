@@ -1,5 +1,6 @@
 //! What each harness needs so that mail reaches it, made from its manifest: facts in, wishes out.
 
+pub mod cron;
 mod ground;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,106 @@
+//! What cron jobs need so that they can use the mail: the search path, who they are, and which home is theirs.
+//!
+//! cron expands nothing in a setting, and takes all behind the `=` for the value, quotes, `%` and `#` among it, but for
+//! quotes around the whole and blanks at its ends. In a command `%` is a line end unless `\` stands before it, between
+//! quotes of the shell, too (crontab(5); each run on Debian's cron 3.0pl1-162, 2026-11-25).
+
+use std::fs;
+use std::path::Path;
+
+use super::Ground;
+use crate::edit::crontab::{Setting, settings};
+use crate::edit::{Entry, Format};
+use crate::install::{CRON, CRONTAB, Content, Fault, Store, Wish};
+use crate::message::AgentName;
+use crate::shell::quoted;
+
+/// Where cron looks for a job's programs unless a crontab says so: `/usr/bin:/bin` (run on Debian, even where PAM or
+/// its own environment have others), and the directories beside them that other crons have for root. Ours comes last,
+/// so that it hides no program of the user's.
+const PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
+/// Debian's cron takes no longer line (run).
+const LONGEST: usize = 998;
+/// The programs that run crontabs: of Debian and FreeBSD, cronie and BusyBox, fcron.
+const DAEMONS: [&str; 3] = ["cron", "crond", "fcron"];
+
+/// What goes into the crontab.
+///
+/// # Errors
+/// Where a path of ours has letters that a crontab cannot hold.
+pub fn wish(ground: &Ground<'_>, agent: Option<&AgentName>, has_notifier: bool) -> Result<Wish, Fault> {
+    let mut lines = vec![format!("PATH={PATH}:{}", ground.programs.display())];
+    lines.extend(agent.map(|agent| format!("BACKCHANNEL_AGENT={agent}")));
+    if ground.env.default_home().as_ref() != Some(&ground.home) {
+        lines.push(format!("BACKCHANNEL_HOME={}", ground.home.display()));
+    }
+    if !has_notifier {
+        let program = quoted(&ground.programs.join("bch"));
+        let line = format!("{program} notify --once --home {} >/dev/null 2>&1 || true", quoted(&ground.home));
+        lines.push(format!("* * * * * {}", line.replace('%', "\\%")));
+    }
+    for path in [&ground.programs, &ground.home] {
+        let text = path.to_string_lossy();
+        // A `:` parts the search path; what a `\` becomes is each cron's own.
+        let is_strange = |letter: char| letter.is_control() || letter == '\\' || letter == ':';
+        if text.contains(is_strange) || text.ends_with(' ') || lines.iter().any(|line| line.len() > LONGEST) {
+            return Err(Fault::Path { path: path.clone() });
+        }
+    }
+    let entries = vec![Entry::Section { text: lines.join("\n") }];
+    let content = Content::Entries { format: Format::Crontab, entries, outdated: Vec::new() };
+    Ok(Wish { owner: CRON.to_owned(), path: CRONTAB.into(), content, lock: None })
+}
+
+/// Any block of ours, to be taken out.
+#[must_use]
+pub fn any() -> Wish {
+    let entries = vec![Entry::Section { text: String::new() }];
+    let content = Content::Entries { format: Format::Crontab, entries, outdated: Vec::new() };
+    Wish { owner: CRON.to_owned(), path: CRONTAB.into(), content, lock: None }
+}
+
+/// Whether the crontab has a block for our programs as they lie here, and not for those of another home.
+#[must_use]
+pub fn is_there(ground: &Ground<'_>, store: &Store) -> bool {
+    let found = store.find(Path::new(CRONTAB)).ok().and_then(|found| found.bytes).unwrap_or_default();
+    let line = format!("PATH={PATH}:{}", ground.programs.display());
+    String::from_utf8_lossy(&found).lines().any(|found| found == line)
+}
+
+/// What a person has to do yet: settings of the user's hold in place of ours, and nobody may run the jobs.
+#[must_use]
+pub fn steps(ground: &Ground<'_>) -> Vec<String> {
+    let found = Store::crontab(ground.env).find(Path::new(CRONTAB)).ok().and_then(|found| found.bytes);
+    let text = String::from_utf8(found.unwrap_or_default()).unwrap_or_default();
+    let mut steps = hidden(ground, &text);
+    if !has_daemon() {
+        steps.push(
+            "start cron: it does not seem to run here, so that no job is run (ps -e | grep cron)".into(),
+        );
+    }
+    steps
+}
+
+/// Whether a cron daemon runs; where processes cannot be looked at, as on macOS, one does.
+fn has_daemon() -> bool {
+    let Ok(processes) = fs::read_dir("/proc") else { return true };
+    let name = |process: fs::DirEntry| fs::read_to_string(process.path().join("comm")).ok();
+    let mut names = processes.flatten().filter_map(name);
+    names.any(|name| DAEMONS.contains(&name.trim_end()))
+}
+
+fn hidden(ground: &Ground<'_>, crontab: &str) -> Vec<String> {
+    let programs = ground.programs.to_string_lossy();
+    let step = |Setting { name, line, value }: &Setting<'_>| match *name {
+        "PATH" if value.contains(&*programs) => None,
+        "PATH" => Some(format!(
+            "line {line} of your crontab sets PATH: add `:{programs}` to it, so that the jobs below find `bch` \
+             (crontab -e)"
+        )),
+        "BACKCHANNEL_AGENT" | "BACKCHANNEL_HOME" => Some(format!(
+            "line {line} of your crontab sets {name}: it holds for the jobs below, in place of ours"
+        )),
+        _ => None,
+    };
+    settings(crontab).iter().filter_map(step).collect()
+}
