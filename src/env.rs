@@ -107,6 +107,13 @@ impl Env {
         Some(base.or_else(|| Some(self.home()?.join(".local/share")))?.join("backchannel"))
     }
 
+    /// Where the user's programs keep their configuration (XDG Base Directory Specification).
+    #[must_use]
+    pub fn config_directory(&self) -> Option<PathBuf> {
+        let base = self.variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        base.or_else(|| Some(self.home()?.join(".config")))
+    }
+
     /// Where temporary files go, of the process itself.
     #[must_use]
     pub fn temporary_directory(&self) -> PathBuf {

@@ -278,6 +278,9 @@ pub(super) struct SetupArguments {
     /// Allow our MCP tools in advance
     #[arg(long)]
     pub(super) approve_tools: bool,
+    /// Set no service up that shows notifications of urgent mail
+    #[arg(long)]
+    pub(super) no_notify: bool,
     /// Trust our hooks in Codex; only a person at a terminal may
     #[arg(long)]
     pub(super) trust_hooks: bool,

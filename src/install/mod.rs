@@ -16,8 +16,10 @@ pub mod lock;
 pub mod plan;
 pub mod receipt;
 mod run;
+pub mod service;
 pub mod setup;
 mod store;
+pub mod uninstall;
 pub mod wishes;
 
 use std::io;
@@ -77,6 +79,8 @@ pub enum Content {
 pub const PROGRAMS: &str = "programs";
 /// The owner of our block in the user's crontab.
 pub const CRON: &str = "cron";
+/// The owner of the unit that runs the notifier.
+pub const NOTIFIER: &str = "notifier";
 /// How the crontab is named where a file has its path; also the program's name.
 pub const CRONTAB: &str = "crontab";
 
@@ -154,6 +158,9 @@ pub enum Error {
     /// The crontab cannot be read or written.
     #[error(transparent)]
     Crontab(#[from] Fault),
+    /// The notifier cannot be run.
+    #[error(transparent)]
+    Service(#[from] service::Fault),
     /// Another setup or uninstall runs.
     #[error("another setup or uninstall of backchannel is running")]
     Busy,
@@ -186,6 +193,7 @@ impl Error {
             }
             Self::Refused { path, refusal } => refusal.hint(path),
             Self::Crontab(fault) => Some(fault.hint()),
+            Self::Service(fault) => Some(fault.hint()),
             Self::NotOurs { path } => Some(format!("mv {0} {0}.mine && bch setup", word(path))),
             Self::Changed { .. } | Self::Stopped | Self::Busy => Some("bch doctor".into()),
             Self::Held { path } => {

@@ -1,4 +1,4 @@
-//! Setting up and uninstalling all harnesses: which are here, what each gets, and what came of it.
+//! Setting up all harnesses and what is around them: which are here, what each gets, and what came of it.
 //!
 //! One harness that is refused never stops the others. A stop from outside takes everything back.
 
@@ -8,8 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::plan::{self, Change};
 use super::receipt::Receipt;
 use super::wishes::{self, Ground, Maker, Vehicle};
-use super::{CRON, Error, PROGRAMS, Store, Wish, apply, codex, file};
-use crate::edit::{self, Format};
+use super::{CRON, Error, NOTIFIER, PROGRAMS, Store, Wish, apply, file, uninstall};
 use crate::env::Env;
 use crate::harness::Manifest;
 use crate::message::AgentName;
@@ -21,10 +20,8 @@ pub struct Choice {
     pub only: Option<Vec<String>>,
     /// One vehicle for all of them.
     pub vehicle: Option<Vehicle>,
-    /// Who this machine's jobs are, unless they have an agent of their own.
-    pub agent: Option<AgentName>,
-    /// Whether a service manager can run the notifier, so that cron need not.
-    pub has_manager: bool,
+    /// Whether the notifier is wanted where nothing is named.
+    pub notifier: bool,
 }
 
 /// What is to be done for one harness.
@@ -37,27 +34,23 @@ pub struct Part {
     /// Its files, or why none of them is touched.
     pub changes: Result<Vec<Change>, Error>,
     /// What is asked for, where it is being set up.
-    wishes: Option<Vec<Wish>>,
+    pub(super) wishes: Option<Vec<Wish>>,
     /// The agent of its own that it gets.
     pub agent: Option<AgentName>,
     /// What a lost receipt would have known, where it is being taken out.
-    swept: Vec<Wish>,
+    pub(super) swept: Vec<Wish>,
     /// Where its things lie.
-    store: Store,
+    pub(super) store: Store,
     /// Whether it has been carried out.
     pub is_done: bool,
 }
 
 impl Part {
-    fn install(id: &str, title: &str, wishes: Vec<Wish>, receipt: &Receipt) -> Self {
-        Self::install_in(Store::Files, id, title, Ok(wishes), receipt)
-    }
-
-    fn install_in(
-        store: Store,
+    fn install(
         id: &str,
         title: &str,
         wishes: Result<Vec<Wish>, Error>,
+        store: Store,
         receipt: &Receipt,
     ) -> Self {
         let (changes, wishes) = match wishes {
@@ -114,24 +107,28 @@ fn numbers(version: &str) -> Vec<u64> {
 /// The plan of `setup`: the programs first.
 #[must_use]
 pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, receipt: &Receipt) -> Vec<Part> {
-    let mut parts = vec![Part::install(PROGRAMS, "programs", programs, receipt)];
+    let mut parts = vec![Part::install(PROGRAMS, "programs", Ok(programs), Store::Files, receipt)];
     for manifest in Manifest::all() {
         let is_chosen = match &choice.only {
             Some(only) => only.contains(&manifest.id),
             None => is_here(&manifest, ground.env),
         };
         if is_chosen {
-            let wishes = wishes(&manifest, ground, choice);
-            let part = Part::install(&manifest.id, &manifest.title, wishes, receipt);
+            let wishes = Ok(wishes(&manifest, ground, choice));
+            let part = Part::install(&manifest.id, &manifest.title, wishes, Store::Files, receipt);
             parts.push(Part { agent: ground.identities.get(&manifest.id).cloned(), ..part });
         }
     }
-    if choice.only.as_ref().is_some_and(|only| only.iter().any(|id| id == CRON)) {
-        let own = ground.identities.get(CRON);
-        let wish = wishes::cron::wish(ground, own.or(choice.agent.as_ref()), choice.has_manager);
+    let is_named = |id: &str| choice.only.as_ref().map(|only| only.iter().any(|other| other == id));
+    if is_named(CRON) == Some(true) {
+        let wishes = wishes::cron::wish(ground).map(|wish| vec![wish]).map_err(Error::from);
+        let part = Part::install(CRON, "cron", wishes, Store::crontab(ground.env), receipt);
+        parts.push(Part { agent: ground.identities.get(CRON).cloned(), ..part });
+    }
+    if let Some(manager) = ground.manager.as_ref().filter(|_| is_named(NOTIFIER).unwrap_or(choice.notifier)) {
+        let wish = wishes::notifier::wish(ground, manager.kind());
         let wishes = wish.map(|wish| vec![wish]).map_err(Error::from);
-        let part = Part::install_in(Store::crontab(ground.env), CRON, "cron", wishes, receipt);
-        parts.push(Part { agent: own.cloned(), ..part });
+        parts.push(Part::install(NOTIFIER, "notifier", wishes, Store::Files, receipt));
     }
     parts
 }
@@ -141,88 +138,6 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
 pub fn wishes(manifest: &Manifest, ground: &Ground<'_>, choice: &Choice) -> Vec<Wish> {
     let vehicle = choice.vehicle.unwrap_or_else(|| vehicle(manifest, ground.env));
     Maker::new(manifest, ground).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
-}
-
-/// The plan of `uninstall`: what the receipt knows, and what a lost one would have known; the programs last.
-#[must_use]
-pub fn plan_uninstall(
-    ground: &Ground<'_>,
-    choice: &Choice,
-    programs: &[Wish],
-    receipt: &Receipt,
-) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let is_known = |id: &str| receipt.records().iter().any(|record| record.owner == id);
-    let mut add = |id: &str, title: &str, wishes: Vec<Wish>, store: Store| {
-        let changes = plan_out(id, &wishes, &store, receipt);
-        if changes.as_ref().is_ok_and(Vec::is_empty) {
-            return;
-        }
-        let (id, title, swept) = (id.to_owned(), title.to_owned(), wishes);
-        parts.push(Part { id, title, changes, wishes: None, agent: None, swept, store, is_done: false });
-    };
-    let is_chosen = |id: &str| choice.only.as_ref().is_none_or(|only| only.iter().any(|other| other == id));
-    for manifest in Manifest::all() {
-        if is_chosen(&manifest.id) {
-            // Both vehicles, the tools approved and not: a superset of what setup may have written. An approval that a
-            // receipt does not know is the user's own, unless there is none.
-            let is_lost = !is_known(&manifest.id);
-            let mut wishes = Vec::new();
-            for approve_tools in [true, false].into_iter().filter(|approve| is_lost || !approve) {
-                let ground = Ground { approve_tools, ..ground.clone() };
-                for vehicle in [Vehicle::Settings, Vehicle::Folder] {
-                    let maker = Maker::new(&manifest, &ground);
-                    wishes.extend(maker.into_iter().flat_map(|maker| maker.wishes(vehicle)));
-                }
-            }
-            add(&manifest.id, &manifest.title, wishes, Store::Files);
-        }
-    }
-    let crontab = Store::crontab(ground.env);
-    if is_chosen(CRON) && (is_known(CRON) || wishes::cron::is_there(ground, &crontab)) {
-        add(CRON, "cron", vec![wishes::cron::any()], crontab);
-    }
-    if choice.only.is_none() {
-        add(PROGRAMS, "programs", programs.to_vec(), Store::Files);
-    }
-    parts
-}
-
-fn plan_out(owner: &str, wishes: &[Wish], store: &Store, receipt: &Receipt) -> Result<Vec<Change>, Error> {
-    let mut changes = Vec::new();
-    for record in receipt.records().iter().rev().filter(|record| record.owner == owner) {
-        changes.push(plan::revert(record, store, receipt)?);
-    }
-    for wish in wishes {
-        let Some(change) = plan::sweep(wish, store)? else { continue };
-        // One file can be two harnesses', by links: who has it in the receipt takes ours out of it.
-        let is_known = receipt.record(&change.real).is_some();
-        if !is_known && !changes.iter().any(|other: &Change| other.real == change.real) {
-            changes.push(change);
-        }
-    }
-    if owner == "codex" {
-        forget_trust(&mut changes)?;
-    }
-    Ok(changes)
-}
-
-/// What Codex's user trusted of ours goes with it.
-fn forget_trust(changes: &mut [Change]) -> Result<(), Error> {
-    let is = |change: &Change, name: &str| change.path.file_name().is_some_and(|found| found == name);
-    let hooks = changes.iter().find(|change| is(change, "hooks.json"));
-    let Some((file, Some(hooks))) = hooks.map(|change| (change.path.clone(), change.before.clone())) else {
-        return Ok(());
-    };
-    let hooks = edit::value(Format::Json, &hooks).unwrap_or_default();
-    for config in changes.iter_mut().filter(|change| is(change, "config.toml")) {
-        let Some(bytes) = &config.after else { continue };
-        let refused = |refusal| Error::Refused { path: config.path.clone(), refusal };
-        let edited = codex::without_trust(bytes, &file, &hooks, &Ground::mark()).map_err(refused)?;
-        let is_trace = config.was_made() && edit::is_empty(Format::Toml, &edited);
-        config.after = if is_trace { None } else { Some(edited) };
-    }
-    Ok(())
 }
 
 /// Carries the parts out, each whole or not at all. A file that another program changed meanwhile is planned
@@ -257,7 +172,7 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
                     tries -= 1;
                     part.changes = match &part.wishes {
                         Some(wishes) => plan::install(&part.id, wishes, &part.store, receipt),
-                        None => plan_out(&part.id, &part.swept, &part.store, receipt),
+                        None => uninstall::plan_out(&part.id, &part.swept, &part.store, receipt),
                     };
                 }
                 Err(error) => {

@@ -38,6 +38,8 @@ pub(super) fn set_up(stage: &Stage) -> anyhow::Result<()> {
         vehicle: Some(VehicleArgument::Settings),
         identity: Vec::new(),
         approve_tools: false,
+        // Whoever watches has a service manager of their own.
+        no_notify: true,
         trust_hooks: false,
     };
     setup::setup(&arguments, false, &stage.env)

@@ -17,7 +17,10 @@ use crate::env::Env;
 use crate::harness::Manifest;
 use crate::install::plan::Change;
 use crate::install::setup::Part;
-use crate::install::{self, PROGRAMS, codex, codex_trust};
+use crate::install::{self, NOTIFIER, PROGRAMS, codex, codex_trust};
+
+/// The name of the command that sets up.
+pub(super) const SETUP: &str = "setup";
 
 /// The questions of one command.
 pub(super) struct Questions<'a> {
@@ -50,7 +53,7 @@ impl Questions<'_> {
             ));
         }
         output::print(&diffs(parts))?;
-        let go = self.pick(parts)? && self.confirm(self.confirmation, true)?;
+        let go = self.pick(parts)? && self.notifier(parts)? && self.confirm(self.confirmation, true)?;
         if !go {
             output::print("nothing was changed\n")?;
         }
@@ -65,7 +68,7 @@ impl Questions<'_> {
     /// The pick list; whether anything is left to be done.
     fn pick(&self, parts: &mut Vec<Part>) -> anyhow::Result<bool> {
         let harnesses: Vec<_> =
-            parts.iter().filter(|part| part.id != PROGRAMS && part.has_changes()).collect();
+            parts.iter().filter(|part| self.is_picked(part) && part.has_changes()).collect();
         if harnesses.is_empty() {
             return Ok(true);
         }
@@ -84,6 +87,11 @@ impl Questions<'_> {
             |part: &Part| ids.iter().position(|id| *id == part.id).is_some_and(|at| !picked.contains(&at));
         parts.retain(|part| !is_left(part));
         Ok(!picked.is_empty())
+    }
+
+    /// Whether a part stands in the pick list: the notifier has a question of its own at setup.
+    fn is_picked(&self, part: &Part) -> bool {
+        part.id != PROGRAMS && (part.id != NOTIFIER || self.word != SETUP)
     }
 
     pub(super) fn confirm(&self, question: &str, default: bool) -> anyhow::Result<bool> {

@@ -32,6 +32,12 @@ impl Identities {
                 ));
             };
             let target = Target::find(id)?;
+            if matches!(target, Target::Notifier) {
+                return Err(mistake(
+                    "the notifier tells of every agent's mail, and has none of its own",
+                    "bch setup --identity codex=bob-codex",
+                ));
+            }
             if choice.only.as_ref().is_some_and(|only| !only.iter().any(|other| other == target.id())) {
                 return Err(mistake(
                     format!("could not give {} an agent: `--only` leaves it out", target.title()),

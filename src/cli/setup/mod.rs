@@ -2,6 +2,7 @@
 
 mod ask;
 mod identities;
+mod notifier;
 mod purge;
 mod report;
 mod target;
@@ -19,10 +20,11 @@ use crate::harness::Manifest;
 use crate::install::lock::SetupLock;
 use crate::install::receipt::Receipt;
 use crate::install::setup::{self, Choice};
+use crate::install::uninstall::plan_uninstall;
 use crate::install::wishes::{self, Ground, Vehicle, cron};
 use crate::install::{CRON, Error, PROGRAMS, Wish, codex, first_version};
 pub(super) use ask::watch_for_signals;
-use ask::{Questions, is_a_person_here};
+use ask::{Questions, SETUP, is_a_person_here};
 use identities::Identities;
 use purge::Purge;
 use report::report;
@@ -52,7 +54,8 @@ impl Site {
     pub(super) fn ground(&self, approve_tools: bool) -> Ground<'_> {
         let (programs, home) = (self.data.join("bin"), self.home.clone());
         let identities = self.receipt.identities().clone();
-        Ground { env: &self.env, programs, home, approve_tools, identities }
+        let agent = Config::load(&self.env).and_then(|config| config.agent()).ok();
+        Ground { env: &self.env, programs, home, approve_tools, agent, manager: None, identities }
     }
 
     /// Our two programs, as they lie beside the one that runs.
@@ -91,15 +94,13 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
         VehicleArgument::Folder => Vehicle::Folder,
         VehicleArgument::Settings => Vehicle::Settings,
     });
-    let choice = Choice {
-        only: arguments.plan.only.clone(),
-        vehicle,
-        agent: Config::load(env)?.agent().ok(),
-        has_manager: false,
-    };
+    let choice = Choice { only: arguments.plan.only.clone(), vehicle, notifier: !arguments.no_notify };
     let mut ground = site.ground(arguments.approve_tools);
     let identities = Identities::check(&arguments.identity, &choice, env)?;
     identities.apply(&mut ground);
+    notifier::ask_manager(&mut ground, &choice)?;
+    let manager = ground.manager.clone();
+    let missing = notifier::missing(&ground, &choice, &site.receipt);
     let mut parts = setup::plan_setup(&ground, &choice, site.programs()?, &site.receipt);
     if parts.len() == 1 {
         return Err(mistake(
@@ -113,22 +114,27 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
             site.receipt.remember_variable(&name, value.as_deref());
         }
     }
-    let (word, confirmation) = ("setup", "Set these up?");
+    let (word, confirmation) = (SETUP, "Set these up?");
     let questions = Questions { word, confirmation, arguments: &arguments.plan, json, stop: &stop };
     let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
-    let mut trusted = Ok(());
+    let (mut trusted, mut started) = (Ok(()), Ok(()));
     if go {
         setup::carry_out(&mut parts, &mut site.receipt, &stop)
             .map_err(|error| stopped(error.into(), word))?;
         identities.register()?;
+        started = notifier::start(&parts, manager.as_ref(), &site);
         if parts.iter().any(|part| part.id == "codex" && part.is_done) {
             trusted = questions.trust_codex(arguments.trust_hooks, &site);
         }
     }
-    // Whatever came of the trust, what was done is told.
-    let reported = report(&parts, !go, json, |id| steps(id, &site));
+    // Whatever came of these, what was done is told.
+    let reported = report(&parts, !go, json, |id| {
+        let missing = missing.iter().filter(|_| id == PROGRAMS).cloned();
+        steps(id, &site).into_iter().chain(missing).collect()
+    });
     let late = ("stopped at the question of trust; what is set up stays", "codex   # then /hooks");
-    trusted.map_err(|error| stopped_late(error, late)).and(reported)
+    trusted.map_err(|error| stopped_late(error, late)).and(reported)?;
+    Ok(started.map_err(Error::from)?)
 }
 
 pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -> anyhow::Result<()> {
@@ -144,7 +150,7 @@ pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -
     let programs = site.programs().unwrap_or_default();
     let records = site.receipt.records().iter().filter(|record| record.owner == PROGRAMS);
     let made: Vec<_> = records.flat_map(|record| record.directories.clone()).collect();
-    let mut parts = setup::plan_uninstall(&site.ground(true), &choice, &programs, &site.receipt);
+    let mut parts = plan_uninstall(&site.ground(true), &choice, &programs, &site.receipt);
     let (word, confirmation) = ("uninstall", "Take these out?");
     let count = parts.len();
     let questions = Questions { word, confirmation, arguments, json, stop: &stop };
@@ -154,8 +160,14 @@ pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -
             // A harness that was not picked still starts them.
             parts.retain(|part| part.id != PROGRAMS);
         }
-        setup::carry_out(&mut parts, &mut site.receipt, &stop)
-            .map_err(|error| stopped(error.into(), word))?;
+        let running = notifier::stop(&parts, &site.env).map_err(Error::from)?;
+        match setup::carry_out(&mut parts, &mut site.receipt, &stop) {
+            Ok(()) => running.end(&parts, &site.env).map_err(Error::from)?,
+            Err(error) => {
+                running.resume(&site.env).map_err(Error::from)?;
+                return Err(stopped(error.into(), word));
+            }
+        }
         if site.receipt.records().is_empty() {
             // They held the programs and the receipt; what else is in one keeps it.
             for directory in [site.data.join("originals"), site.data.join("bin"), site.data.clone()] {

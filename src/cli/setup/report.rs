@@ -104,7 +104,7 @@ fn refusal_report(error: &Error) -> FileReport {
         | Error::NoFile { path } => (path.clone(), None, None),
         Error::Receipt { path, .. } => (path.clone(), None, None),
         Error::Crontab(_) => (PathBuf::from(CRONTAB), None, None),
-        Error::Stopped | Error::Busy => (PathBuf::new(), None, None),
+        Error::Service(_) | Error::Stopped | Error::Busy => (PathBuf::new(), None, None),
     };
     FileReport { path, action: "refused", line, column, reason: Some(error.to_string()) }
 }

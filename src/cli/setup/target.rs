@@ -3,31 +3,34 @@
 use crate::cli::mistake;
 use crate::env::Env;
 use crate::harness::Manifest;
-use crate::install::CRON;
 use crate::install::setup::is_here;
+use crate::install::{CRON, NOTIFIER};
 
 /// What one id stands for.
 pub(super) enum Target {
     Harness(Box<Manifest>),
     Cron,
+    Notifier,
 }
 
 impl Target {
     pub(super) fn find(id: &str) -> anyhow::Result<Self> {
-        if id == CRON {
-            return Ok(Self::Cron);
+        match id {
+            CRON => Ok(Self::Cron),
+            NOTIFIER => Ok(Self::Notifier),
+            _ => Manifest::find(id).map(|manifest| Self::Harness(Box::new(manifest))).ok_or_else(|| {
+                let mut ids: Vec<_> = Manifest::all().into_iter().map(|manifest| manifest.id).collect();
+                ids.extend([CRON, NOTIFIER].map(str::to_owned));
+                mistake(format!("there is no harness `{id}`"), format!("bch setup --only {}", ids.join(",")))
+            }),
         }
-        Manifest::find(id).map(|manifest| Self::Harness(Box::new(manifest))).ok_or_else(|| {
-            let mut ids: Vec<_> = Manifest::all().into_iter().map(|manifest| manifest.id).collect();
-            ids.push(CRON.to_owned());
-            mistake(format!("there is no harness `{id}`"), format!("bch setup --only {}", ids.join(",")))
-        })
     }
 
     pub(super) fn id(&self) -> &str {
         match self {
             Self::Harness(manifest) => &manifest.id,
             Self::Cron => CRON,
+            Self::Notifier => NOTIFIER,
         }
     }
 
@@ -35,6 +38,7 @@ impl Target {
         match self {
             Self::Harness(manifest) => &manifest.title,
             Self::Cron => CRON,
+            Self::Notifier => NOTIFIER,
         }
     }
 
@@ -47,7 +51,7 @@ impl Target {
     pub(super) fn command(&self) -> String {
         match self {
             Self::Harness(manifest) => format!("npm install -g {}", manifest.install.package),
-            Self::Cron => "bch setup --only cron".to_owned(),
+            Self::Cron | Self::Notifier => format!("bch setup --only {}", self.id()),
         }
     }
 

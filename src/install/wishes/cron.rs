@@ -11,7 +11,6 @@ use super::Ground;
 use crate::edit::crontab::{Setting, settings};
 use crate::edit::{Entry, Format};
 use crate::install::{CRON, CRONTAB, Content, Fault, Store, Wish};
-use crate::message::AgentName;
 use crate::shell::quoted;
 
 /// Where cron looks for a job's programs unless a crontab says so: `/usr/bin:/bin` (run on Debian, even where PAM or
@@ -23,17 +22,18 @@ const LONGEST: usize = 998;
 /// The programs that run crontabs: of Debian and FreeBSD, cronie and BusyBox, fcron.
 const DAEMONS: [&str; 3] = ["cron", "crond", "fcron"];
 
-/// What goes into the crontab.
+/// What goes into the crontab; a job for the notifier among it where no service manager answers that could run it.
 ///
 /// # Errors
 /// Where a path of ours has letters that a crontab cannot hold.
-pub fn wish(ground: &Ground<'_>, agent: Option<&AgentName>, has_notifier: bool) -> Result<Wish, Fault> {
+pub fn wish(ground: &Ground<'_>) -> Result<Wish, Fault> {
+    let agent = ground.identities.get(CRON).or(ground.agent.as_ref());
     let mut lines = vec![format!("PATH={PATH}:{}", ground.programs.display())];
     lines.extend(agent.map(|agent| format!("BACKCHANNEL_AGENT={agent}")));
     if ground.env.default_home().as_ref() != Some(&ground.home) {
         lines.push(format!("BACKCHANNEL_HOME={}", ground.home.display()));
     }
-    if !has_notifier {
+    if ground.manager.is_none() {
         let program = quoted(&ground.programs.join("bch"));
         let line = format!("{program} notify --once --home {} >/dev/null 2>&1 || true", quoted(&ground.home));
         lines.push(format!("* * * * * {}", line.replace('%', "\\%")));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::NAME;
 use crate::env::Env;
 use crate::harness::{Event, Manifest};
+use crate::install::service::Manager;
 use crate::install::{Content, PROGRAMS, Wish};
 use crate::message::AgentName;
 use crate::shell::quoted;
@@ -21,6 +22,10 @@ pub struct Ground<'a> {
     pub home: PathBuf,
     /// Whether our tools are approved in advance.
     pub approve_tools: bool,
+    /// This machine's agent, where it has one.
+    pub agent: Option<AgentName>,
+    /// The service manager, where it was asked and answered.
+    pub manager: Option<Manager>,
     /// Harnesses, by id, with an agent of their own; the others are this machine's.
     pub identities: BTreeMap<String, AgentName>,
 }

@@ -2,6 +2,7 @@
 
 pub mod cron;
 mod ground;
+pub mod notifier;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,54 @@
+//! The unit by which a service manager runs the notifier, for systemd and for launchd.
+
+use std::path::{Path, PathBuf};
+
+use super::Ground;
+use crate::install::service::{Fault, Kind};
+use crate::install::{Content, NOTIFIER, Wish};
+
+const SYSTEMD: &str = include_str!("../../../templates/backchannel-notify.service");
+const LAUNCHD: &str = include_str!("../../../templates/sh.backchannel.notify.plist");
+
+/// The unit where this kind of manager looks for it.
+///
+/// # Errors
+/// Where there is no home, or a path of ours has letters that a unit cannot hold.
+pub fn wish(ground: &Ground<'_>, kind: Kind) -> Result<Wish, Fault> {
+    let path = kind.unit_file(ground.env).ok_or(Fault::NoHome)?;
+    let bytes = unit(kind, &ground.programs.join("bch"), &ground.home)?.into_bytes();
+    Ok(Wish { owner: NOTIFIER.to_owned(), path, content: Content::Whole { bytes }, lock: None })
+}
+
+/// A unit that runs this program for this home.
+///
+/// # Errors
+/// As [`wish`].
+pub fn unit(kind: Kind, program: &Path, home: &Path) -> Result<String, Fault> {
+    let (template, program, home) = match kind {
+        Kind::Systemd => (SYSTEMD, systemd_word(program, false)?, systemd_word(home, true)?),
+        Kind::Launchd => (LAUNCHD, xml(program)?, xml(home)?),
+    };
+    let (start, rest) = template.split_once("{program}").unwrap_or((template, ""));
+    let (middle, end) = rest.split_once("{home}").unwrap_or((rest, ""));
+    Ok([start, &program, middle, &home, end].concat())
+}
+
+/// A path as it is, where a unit can hold it.
+fn text(path: &Path) -> Result<&str, Fault> {
+    let text = path.to_str().filter(|text| !text.contains(char::is_control));
+    text.ok_or_else(|| Fault::Path { path: PathBuf::from(path) })
+}
+
+/// One word of a command line of systemd (systemd.service(5), systemd.syntax(7)): in quotes, `%` begins a specifier
+/// in every word, `$` a variable in all but the program's.
+fn systemd_word(path: &Path, is_argument: bool) -> Result<String, Fault> {
+    let mut word = text(path)?.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    if is_argument {
+        word = word.replace('$', "$$");
+    }
+    Ok(format!("\"{word}\""))
+}
+
+fn xml(path: &Path) -> Result<String, Fault> {
+    Ok(text(path)?.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
