@@ -12,6 +12,7 @@ mod home;
 mod leftovers;
 pub mod live;
 mod modes;
+mod notifier;
 mod process;
 mod programs;
 mod prove;
@@ -153,6 +154,7 @@ pub fn examine(subject: Subject<'_>, audience: &mut dyn Audience) -> Vec<Check> 
     modes::look(&mut sheet, &ground.home);
     leftovers::look(&mut sheet, ground, receipt);
     programs::look(&mut sheet, ground);
+    notifier::look(&mut sheet, ground, receipt);
     if let Some(prover) = prover {
         prover.sweep(&mut sheet, &ground.home);
     }

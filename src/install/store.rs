@@ -23,6 +23,14 @@ impl Store {
         Self::Crontab(Crontab(env.find_program(CRONTAB)))
     }
 
+    /// What lies there; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.find(path)?.bytes)
+    }
+
     pub(super) fn find(&self, path: &Path) -> Result<Found, Error> {
         match self {
             Self::Files => file::find(path),

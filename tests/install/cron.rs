@@ -8,9 +8,9 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::{UserHome, result};
-use crate::support::cron::Cron;
 use crate::support::home::feed;
 use crate::support::is_left_out;
+use crate::support::machine::Machine;
 
 const SETUP: [&str; 3] = ["setup", "--only", "cron"];
 const BEGIN: &str = "# >>> backchannel >>>";
@@ -18,21 +18,21 @@ const BEGIN: &str = "# >>> backchannel >>>";
 /// A user with an agent, and the system's cron with nothing in its spool.
 pub(super) struct Crontab {
     pub(super) home: UserHome,
-    pub(super) cron: Cron,
+    pub(super) machine: Machine,
     /// Where `crontab` is looked for first.
     programs: PathBuf,
 }
 
 impl Crontab {
     pub(super) fn new() -> Option<Self> {
-        if is_left_out(Cron::is_possible()) {
+        if is_left_out(Machine::is_possible(&["/usr/sbin/cron", "/usr/bin/crontab"])) {
             return None;
         }
         let home = UserHome::unprivileged();
         home.give();
-        let (cron, programs) = (Cron::new(home.path()), home.file("programs"));
+        let (machine, programs) = (Machine::new(home.path()), home.file("programs"));
         fs::create_dir(&programs).unwrap();
-        let crontab = Self { home, cron, programs };
+        let crontab = Self { home, machine, programs };
         assert!(crontab.bch(&["init", "bob"]).status.success());
         Some(crontab)
     }
@@ -44,11 +44,11 @@ impl Crontab {
     }
 
     pub(super) fn bch(&self, words: &[&str]) -> Output {
-        self.cron.command(&self.ours(words)).output().unwrap()
+        self.machine.command(&self.ours(words)).output().unwrap()
     }
 
     pub(super) fn as_agent(&self, agent: &str, words: &[&str]) -> Output {
-        self.cron.command(self.ours(words).env("BACKCHANNEL_AGENT", agent)).output().unwrap()
+        self.machine.command(self.ours(words).env("BACKCHANNEL_AGENT", agent)).output().unwrap()
     }
 
     #[track_caller]
@@ -59,7 +59,7 @@ impl Crontab {
     fn crontab(&self, words: &[&str]) -> Command {
         let mut command = Command::new("/usr/bin/crontab");
         command.args(words);
-        self.cron.command(&command)
+        self.machine.command(&command)
     }
 
     /// Gives the user a crontab, as they would.
@@ -207,12 +207,12 @@ fn the_lines_that_a_crontab_program_writes_on_top_are_nobodys() {
     crontab.wrap("CRONTAB_NOHEADER=N exec env CRONTAB_NOHEADER=N /usr/bin/crontab \"$@\"");
     for words in [&SETUP[..], &["uninstall"]] {
         assert!(crontab.run(words).0);
-        assert_eq!(header(&fs::read_to_string(crontab.cron.file()).unwrap()), 1);
+        assert_eq!(header(&fs::read_to_string(crontab.machine.crontab()).unwrap()), 1);
     }
     assert_eq!(crontab.list().unwrap(), "0 5 * * * x\n");
     // Debian's keeps its own back: what looks like it is the user's.
     crontab.wrap("exec /usr/bin/crontab \"$@\"");
-    let own = fs::read_to_string(crontab.cron.file()).unwrap();
+    let own = fs::read_to_string(crontab.machine.crontab()).unwrap();
     crontab.install(&own);
     assert!(crontab.run(&SETUP).0);
     assert!(crontab.run(&["uninstall"]).0);
@@ -273,7 +273,7 @@ fn setup_that_is_killed_at_any_call_leaves_the_crontab_whole() {
                     (format!("trace={call}"), format!("inject={call}:signal=SIGKILL:when={number}"));
                 let strace = ["-f", "-qq", "-o", trace.path().to_str().unwrap(), "-e", &calls, "-e", &fault];
                 let ours = self::Crontab::ours(&crontab, &[words, &["--yes"]].concat());
-                crontab.cron.traced(&strace, &ours).output().unwrap();
+                crontab.machine.traced(&strace, &ours).output().unwrap();
                 let was_struck = fs::read_to_string(trace.path()).unwrap().contains("killed by SIGKILL");
                 let now = crontab.list().unwrap();
                 assert!(now == before || now == after, "{place}: {now}");

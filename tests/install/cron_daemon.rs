@@ -46,7 +46,7 @@ fn the_nightly_job_of_the_document_takes_its_mail_and_reports_under_a_real_cron(
     }
     crontab.home.give();
 
-    let daemon = crontab.cron.start();
+    let daemon = crontab.machine.start_cron();
     let start = Instant::now();
     while inbox("alice").is_empty() {
         assert!(start.elapsed() < LIMIT, "cron ran no job of ours");

@@ -11,6 +11,7 @@ mod first_version;
 mod identities;
 mod locks;
 mod moved;
+mod notifier;
 mod owned;
 mod permissions;
 mod purge;

@@ -3,12 +3,12 @@
 
 use std::io::Write as _;
 
-pub mod cron;
 #[cfg(not(target_os = "macos"))]
 pub mod desktop;
 pub mod harness;
 pub mod home;
 pub mod laws;
+pub mod machine;
 pub mod mock_model;
 pub mod mount;
 pub mod tmux;

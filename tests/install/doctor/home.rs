@@ -175,6 +175,8 @@ fn a_clock_before_this_version_was_made_is_told() {
             programs,
             home: path.clone(),
             approve_tools: false,
+            agent: None,
+            manager: None,
             identities: Default::default(),
         };
         let mail = LocalSpool::open_for_a_look(&path, &env, 60);
