@@ -98,7 +98,8 @@ fn harness(
     }
     if is_faulty(|sheet| entries::look(sheet, manifest, ground, receipt, earlier)) {
         let (only, vehicle) = (Some(vec![manifest.id.clone()]), Some(earlier.vehicle));
-        let mut parts = setup::plan_setup(ground, &Choice { only, vehicle }, Vec::new(), receipt);
+        let mut parts =
+            setup::plan_setup(ground, &Choice { only, vehicle, notifier: false }, Vec::new(), receipt);
         // Without programs to copy, their plan would be to take the installed ones away.
         parts.retain(|part| part.id != PROGRAMS);
         mended.carry_out(parts, receipt, stop);

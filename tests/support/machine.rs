@@ -1,6 +1,7 @@
 //! The system's own cron and service manager, with a spool, a `/run` and a user of their own: these are mounted over the
 //! real ones, for what runs in here alone.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -120,12 +121,12 @@ impl Machine {
         become_user(&mut within);
         let mut manager = Command::new("/lib/systemd/systemd");
         manager.args(["--user", "--log-target=null"]);
-        environment.get_envs().for_each(|(name, value)| drop(manager.env(name, value.unwrap_or_default())));
+        manager.envs(settings(environment));
         given(&mut within, &manager);
         let mut manager = Manager { child: within.spawn().unwrap(), group };
         let start = Instant::now();
         let mut ask = Command::new("systemctl");
-        environment.get_envs().for_each(|(name, value)| drop(ask.env(name, value.unwrap_or_default())));
+        ask.envs(settings(environment));
         ask.args(["--user", "is-system-running"]);
         loop {
             let output = self.command(&ask).output().unwrap();
@@ -149,11 +150,16 @@ fn become_user(within: &mut Command) {
     within.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups", "env", "-i"]);
 }
 
+/// What is set in the command's environment.
+fn settings(command: &Command) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    command.get_envs().map(|(name, value)| (name, value.unwrap_or_default()))
+}
+
 fn given(within: &mut Command, command: &Command) {
-    for (name, value) in command.get_envs() {
+    for (name, value) in settings(command) {
         let mut pair = name.to_owned();
         pair.push("=");
-        pair.push(value.unwrap_or_default());
+        pair.push(value);
         within.arg(pair);
     }
     within.arg(command.get_program()).args(command.get_args());
