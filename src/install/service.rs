@@ -75,7 +75,8 @@ impl Fault {
     /// A command that mends it, or tells more.
     pub(super) fn hint(&self) -> String {
         match self {
-            Self::NoHome | Self::Path { .. } => "export HOME=/another/home".to_owned(),
+            Self::NoHome => "export HOME=/another/home".to_owned(),
+            Self::Path { .. } => "bch setup --no-notify   # and run it yourself: bch notify".to_owned(),
             Self::Run { .. } | Self::Refused { .. } => Kind::here().status_command(),
         }
     }
@@ -152,7 +153,9 @@ impl Manager {
         let said = String::from_utf8_lossy(&answer.output);
         let is_ours = match kind {
             // Another home than the one that the manager was started with has units that it never reads.
-            Kind::Systemd => said.contains(kind.directory(env)?.to_str()?),
+            Kind::Systemd => {
+                has_word(said.trim_end().strip_prefix("UnitPath=")?, kind.directory(env)?.to_str()?)
+            }
             Kind::Launchd => said.trim() == "Aqua",
         };
         is_ours.then_some(manager)
@@ -259,6 +262,21 @@ impl Manager {
             }
         }
     }
+}
+
+/// Whether systemctl's list of words has this one. A word with letters that a shell would take for something stands
+/// between `"`, with `\` before those that mean something even there (systemd 252, 2026-11-25).
+fn has_word(list: &str, word: &str) -> bool {
+    let mut quoted = String::from("\"");
+    for letter in word.chars() {
+        if "\"\\`$".contains(letter) {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted.push('"');
+    let list = format!(" {list} ");
+    [word, &quoted].iter().any(|form| list.contains(&format!(" {form} ")))
 }
 
 /// The user's domain of launchd.

@@ -11,7 +11,7 @@ use backchannel::install::service::Kind;
 use backchannel::install::wishes::notifier::unit;
 use serde_json::Value;
 
-use super::{UserHome, assert_same, result};
+use super::{Snapshot, UserHome, assert_same, collect, result};
 use crate::support::home::{BCH, feed, succeed};
 use crate::support::is_left_out;
 use crate::support::machine::{Machine, Manager};
@@ -19,7 +19,9 @@ use crate::support::machine::{Machine, Manager};
 const UNIT: &str = "backchannel-notify.service";
 const FILE: &str = ".config/systemd/user/backchannel-notify.service";
 /// Letters that mean something to a unit, to XML or to a shell.
-const HOSTILE: &str = "a %n%% $HOME ${x} 'q' \"d\" &amp; <b> ; \\x41 ~";
+const HOSTILE: &str = "a %n%% $HOME ${x} &amp; <b> ; ~";
+/// Letters that systemd takes in no program's path.
+const QUOTES: &str = "'q' \"d\" \\x41";
 /// A manager starts what ended again after 5 s.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -46,6 +48,13 @@ impl Desk {
         desk.manager = Some(desk.machine.start_manager(&desk.within("true", &[])));
         assert!(desk.bch(&["init", "bob"]).status.success());
         Some(desk)
+    }
+
+    /// What is in the home, without the mail, our programs and our receipt.
+    fn snapshot(&self) -> Snapshot {
+        let mut found = Snapshot::new();
+        collect(&self.user, &self.user, &[".backchannel", ".local"], &mut found);
+        found
     }
 
     /// A program in the environment of the user's session.
@@ -106,7 +115,7 @@ impl Desk {
 #[test]
 fn setup_starts_the_notifier_under_a_real_manager_and_uninstall_leaves_nothing_of_it() {
     let Some(desk) = Desk::new() else { return };
-    let before = desk.home.snapshot();
+    let before = desk.snapshot();
     assert_eq!(desk.checked(), None, "what was not set up is no fault");
     let (done, report) = desk.run(&["setup"]);
     assert!(done && result(&report, "notifier") == "changed", "{report}");
@@ -115,8 +124,10 @@ fn setup_starts_the_notifier_under_a_real_manager_and_uninstall_leaves_nothing_o
     let words = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap();
     let data = desk.user.join(".local/share/backchannel/bin/bch");
     let home = desk.user.join(".backchannel");
-    let wanted = [data.to_str().unwrap(), "notify", "--home", home.to_str().unwrap(), ""];
-    assert_eq!(words.split('\0').collect::<Vec<_>>(), wanted);
+    let wanted = ["notify", "--home", home.to_str().unwrap(), ""];
+    // In the first word systemd fills in variables, but not in the program that it starts.
+    assert_eq!(words.split('\0').skip(1).collect::<Vec<_>>(), wanted);
+    assert_eq!(fs::read_link(format!("/proc/{process}/exe")).unwrap(), data);
     assert_eq!(desk.checked(), Some(("ok".into(), String::new())));
 
     let (done, report) = desk.run(&["setup"]);
@@ -151,7 +162,7 @@ fn setup_starts_the_notifier_under_a_real_manager_and_uninstall_leaves_nothing_o
     assert!(done && result(&report, "notifier") == "changed", "{report}");
     assert_eq!(desk.property("LoadState"), "not-found");
     assert!(!Path::new("/proc").join(&process).exists(), "it runs on");
-    assert_same(&desk.home.snapshot(), &before, "after uninstall");
+    assert_same(&desk.snapshot(), &before, "after uninstall");
 }
 
 #[test]
@@ -175,7 +186,8 @@ fn setup_writes_no_unit_that_was_not_wanted_or_that_nothing_would_run() {
     // Without its manager it goes all the same, and so does the link by which it was enabled.
     desk.manager = None;
     assert!(desk.run(&["uninstall", "--only", "notifier"]).0);
-    assert!(!desk.user.join(".config").exists());
+    let left = desk.user.join(".config");
+    assert!(!left.exists(), "{:?}", Command::new("find").arg(&left).output());
     let output = desk.bch(&["setup", "--only", "notifier", "--yes"]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
@@ -199,8 +211,12 @@ fn hostile() -> (tempfile::TempDir, PathBuf) {
 fn systemd_finds_nothing_amiss_in_the_unit() {
     let (directory, program) = hostile();
     let file = directory.path().join(UNIT);
-    fs::write(&file, unit(Kind::Systemd, &program, program.parent().unwrap()).unwrap()).unwrap();
-    let verified = Command::new("systemd-analyze").args(["verify", "--user", "--man=no"]).arg(&file).output();
+    let home = program.with_file_name(QUOTES);
+    fs::write(&file, unit(Kind::Systemd, &program, &home).unwrap()).unwrap();
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.args(["verify", "--user", "--man=no"]).arg(&file);
+    // It starts a manager of its own, which wants a place for its sockets.
+    let verified = analyze.env("XDG_RUNTIME_DIR", directory.path()).output();
     let Ok(output) = verified else {
         assert!(is_left_out(Err("systemd-analyze is missing, so nobody verified the unit".into())));
         return;
@@ -213,7 +229,7 @@ fn systemd_finds_nothing_amiss_in_the_unit() {
 #[test]
 fn a_parser_of_property_lists_reads_the_agent_of_launchd() {
     let (_directory, program) = hostile();
-    let text = unit(Kind::Launchd, &program, Path::new(HOSTILE)).unwrap();
+    let text = unit(Kind::Launchd, &program, Path::new(QUOTES)).unwrap();
     let script = "import json, plistlib, sys; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))";
     if Command::new("python3").arg("--version").output().is_err() {
         assert!(is_left_out(Err("python3 is missing, so nobody parsed the property list".into())));
@@ -222,7 +238,7 @@ fn a_parser_of_property_lists_reads_the_agent_of_launchd() {
     let output = feed(Command::new("python3").args(["-c", script]), text.as_bytes());
     let value: Value = serde_json::from_str(&succeed(&output)).unwrap();
     assert_eq!(value["Label"], Kind::Launchd.unit());
-    let words = [program.to_str().unwrap(), "notify", "--home", HOSTILE];
+    let words = [program.to_str().unwrap(), "notify", "--home", QUOTES];
     assert_eq!(value["ProgramArguments"], serde_json::json!(words));
     assert_eq!((&value["RunAtLoad"], &value["KeepAlive"]["SuccessfulExit"]), (&true.into(), &false.into()));
 }
@@ -235,4 +251,5 @@ fn what_no_unit_can_hold_is_refused() {
         // A path that spells a place of the template is a path like others.
         assert!(unit(kind, Path::new("/{home}"), Path::new("/{program}")).unwrap().contains("/{home}"));
     }
+    unit(Kind::Systemd, Path::new(QUOTES), Path::new("/b")).unwrap_err();
 }

@@ -116,7 +116,9 @@ impl Machine {
     /// Starts the user's service manager, with this environment, and waits until it is up.
     pub fn start_manager(&self, environment: &Command) -> Manager {
         let mut within = self.enter();
-        let group = format!("bch-test-{}-{}", std::process::id(), NOBODY);
+        // Named after the directory, which no other test has.
+        let name = self.0.path().file_name().unwrap_or_default().to_string_lossy();
+        let group = format!("bch-test{name}");
         within.args(["/bin/sh", "-c", CONTROLLED, "sh", &group, &NOBODY.to_string()]);
         become_user(&mut within);
         let mut manager = Command::new("/lib/systemd/systemd");

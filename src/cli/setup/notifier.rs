@@ -88,11 +88,26 @@ pub(super) struct Stopped(Option<Manager>);
 
 /// Stops the notifier before its unit goes.
 pub(super) fn stop(parts: &[Part], env: &Env) -> Result<Stopped, Fault> {
-    let manager = find(parts).and_then(|_| Manager::find(env));
-    if let Some(manager) = &manager {
-        manager.stop()?;
+    if find(parts).is_none() {
+        return Ok(Stopped(None));
+    }
+    let manager = Manager::find(env);
+    match &manager {
+        Some(manager) => manager.stop()?,
+        None => disable(env),
     }
     Ok(Stopped(manager))
+}
+
+/// Takes away the link by which the unit was enabled, as the manager would: the directory that held it is to be empty
+/// before the unit goes.
+fn disable(env: &Env) {
+    let kind = Kind::here();
+    let (link, file) = (kind.enablement(env), kind.unit_file(env));
+    if let Some(link) = link.filter(|link| fs::read_link(link).ok() == file) {
+        let _ = fs::remove_file(&link);
+        let _ = link.parent().map(fs::remove_dir);
+    }
 }
 
 impl Stopped {
@@ -102,11 +117,6 @@ impl Stopped {
         let is_gone = part.is_done && part.changes.iter().flatten().all(|change| change.kept.is_none());
         if !is_gone {
             return self.resume(env);
-        }
-        if let Some(link) = Kind::here().enablement(env).filter(|link| link.is_symlink() && !link.exists()) {
-            // Without a manager nobody else takes it away.
-            let _ = fs::remove_file(&link);
-            let _ = link.parent().map(fs::remove_dir);
         }
         if let Some(manager) = &self.0 {
             manager.forget();

@@ -25,7 +25,7 @@ pub fn wish(ground: &Ground<'_>, kind: Kind) -> Result<Wish, Fault> {
 /// As [`wish`].
 pub fn unit(kind: Kind, program: &Path, home: &Path) -> Result<String, Fault> {
     let (template, program, home) = match kind {
-        Kind::Systemd => (SYSTEMD, systemd_word(program, false)?, systemd_word(home, true)?),
+        Kind::Systemd => (SYSTEMD, systemd_program(program)?, systemd_word(home)?),
         Kind::Launchd => (LAUNCHD, xml(program)?, xml(home)?),
     };
     let (start, rest) = template.split_once("{program}").unwrap_or((template, ""));
@@ -39,14 +39,20 @@ fn text(path: &Path) -> Result<&str, Fault> {
     text.ok_or_else(|| Fault::Path { path: PathBuf::from(path) })
 }
 
-/// One word of a command line of systemd (systemd.service(5), systemd.syntax(7)): in quotes, `%` begins a specifier
-/// in every word, `$` a variable in all but the program's.
-fn systemd_word(path: &Path, is_argument: bool) -> Result<String, Fault> {
-    let mut word = text(path)?.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
-    if is_argument {
-        word = word.replace('$', "$$");
+/// A program in a command line of systemd (systemd.service(5)): `%` begins a specifier, `$` no variable, and systemd
+/// takes no program with a quote or a `\` in its path, however it is written (252, run on 2026-11-25).
+fn systemd_program(path: &Path) -> Result<String, Fault> {
+    let text = text(path)?;
+    if text.contains(['\'', '"', '\\']) {
+        return Err(Fault::Path { path: path.into() });
     }
-    Ok(format!("\"{word}\""))
+    Ok(format!("\"{}\"", text.replace('%', "%%")))
+}
+
+/// One word behind it (systemd.syntax(7)): in quotes, `%` begins a specifier, `$` a variable.
+fn systemd_word(path: &Path) -> Result<String, Fault> {
+    let word = text(path)?.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!("\"{}\"", word.replace('%', "%%").replace('$', "$$")))
 }
 
 fn xml(path: &Path) -> Result<String, Fault> {
