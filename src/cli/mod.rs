@@ -12,7 +12,9 @@ mod notify;
 mod output;
 mod send;
 mod setup;
+mod terminal;
 mod watch;
+mod wrap;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

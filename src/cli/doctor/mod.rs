@@ -2,7 +2,6 @@
 
 mod page;
 mod screen;
-mod wrap;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -3,11 +3,11 @@
 
 use std::io;
 
-use console::{Style, StyledObject, Term, measure_text_width, style, truncate_str};
+use console::{Style, StyledObject, measure_text_width, style, truncate_str};
 
 use super::page::{Report, milliseconds, time, verdict, word};
-use super::wrap;
-use crate::cli::output;
+use crate::cli::terminal::Terminal;
+use crate::cli::{output, wrap};
 use crate::doctor::{Audience, Check, Status};
 use crate::env::Env;
 use crate::harness::Manifest;
@@ -18,14 +18,9 @@ const NAMES: usize = 13;
 /// Where what follows a number begins.
 const NUMBERED: usize = 5;
 
-/// A person's terminal.
+/// Doctor's page on a person's terminal.
 pub(super) struct Screen {
-    terminal: Term,
-    width: usize,
-    /// Whether letters beyond ASCII are shown.
-    has_symbols: bool,
-    /// The user's home, which is written as `~`.
-    home: Option<String>,
+    terminal: Terminal,
     place: Option<Option<String>>,
     /// The distinct commands, each with what it mends.
     hints: Vec<(String, Vec<Check>)>,
@@ -37,39 +32,21 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn new(env: &Env) -> Self {
-        let terminal = Term::stdout();
-        let locale =
-            ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env.text(name)).unwrap_or_default();
-        let locale = locale.to_ascii_lowercase();
-        Self {
-            // A screen without a width is taken for one of the usual width; on a narrow one nothing could be read.
-            width: terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns)).max(40),
-            terminal,
-            has_symbols: locale.contains("utf-8") || locale.contains("utf8"),
-            home: env.home().map(|home| format!("{}/", home.display())).filter(|home| home.len() > 2),
-            place: None,
-            hints: Vec::new(),
-            is_busy: false,
-            error: None,
-        }
+        Self { terminal: Terminal::new(env), place: None, hints: Vec::new(), is_busy: false, error: None }
     }
 
     /// Prints lines in which everything from outside was made visible already.
     fn print(&mut self, text: &str) {
-        let cleared = if std::mem::take(&mut self.is_busy) { self.terminal.clear_line() } else { Ok(()) };
+        let cleared =
+            if std::mem::take(&mut self.is_busy) { self.terminal.term.clear_line() } else { Ok(()) };
         if self.error.is_none() {
             self.error = cleared.and_then(|()| output::print(&text.replace('\u{a0}', " "))).err();
         }
     }
 
-    /// A text from outside, in one line, with the home as `~`.
+    /// A text from outside, as it reads here. A number keeps its unit: what is no blank to `wrap` is printed as one.
     fn shown(&self, text: &str) -> String {
-        // A number keeps its unit: what is no blank to `wrap` is printed as one.
-        let text = visible::line(text).replace('\t', " ").replace(" ms", "\u{a0}ms");
-        match &self.home {
-            Some(home) => text.replace(home.as_str(), "~/"),
-            None => text,
-        }
+        self.terminal.shown(text).replace(" ms", "\u{a0}ms")
     }
 
     fn mark(&self, status: Status) -> StyledObject<String> {
@@ -78,7 +55,7 @@ impl Screen {
             Status::Warn => ("!", Style::new().yellow().bold()),
             Status::Fail => ("✗", Style::new().red().bold()),
         };
-        let mark = if self.has_symbols { symbol.to_owned() } else { format!("{:<4}", word(status)) };
+        let mark = if self.terminal.has_symbols { symbol.to_owned() } else { format!("{:<4}", word(status)) };
         colour.apply_to(mark)
     }
 
@@ -153,9 +130,12 @@ impl Screen {
                 let number = if index == 0 { format!("{}.", at + 1) } else { String::new() };
                 let place = check.harness.as_deref().map_or("this machine".to_owned(), title);
                 let what = format!("{place}, {}: {}", check.check, self.shown(&check.detail));
-                text.push_str(&format!("{number:>3}  {}\n", wrap::sentence(&what, NUMBERED, self.width)));
+                text.push_str(&format!(
+                    "{number:>3}  {}\n",
+                    wrap::sentence(&what, NUMBERED, self.terminal.width)
+                ));
             }
-            let command = wrap::command(&visible::line(command), NUMBERED, self.width);
+            let command = wrap::command(&visible::line(command), NUMBERED, self.terminal.width);
             let command: Vec<_> = command.split('\n').map(|line| style(line).cyan().to_string()).collect();
             text.push_str(&format!("{:NUMBERED$}{}\n", "", command.join("\n")));
         }
@@ -168,9 +148,9 @@ impl Audience for Screen {
         if console::is_dumb() {
             return;
         }
-        let dots = if self.has_symbols { "…" } else { "..." };
+        let dots = self.terminal.dots();
         let what = format!("  {dots} {}: {what}", harness.map_or("this machine".to_owned(), title));
-        self.print(&style(truncate_str(&what, self.width - 1, "")).dim().to_string());
+        self.print(&style(truncate_str(&what, self.terminal.width - 1, "")).dim().to_string());
         self.is_busy = true;
     }
 
@@ -187,7 +167,7 @@ impl Audience for Screen {
         let column = 2 + measure_text_width(&mark.to_string()) + 1 + NAMES + 1;
         let time = time(check).replace(" s", "\u{a0}s");
         let detail = self.shown(&format!("{}{time}", check.detail)) + &number;
-        let detail = wrap::sentence(&detail, column, self.width);
+        let detail = wrap::sentence(&detail, column, self.terminal.width);
         text.push_str(&format!("  {mark} {:<NAMES$} {detail}\n", check.check));
         self.print(&text);
     }
@@ -196,7 +176,7 @@ impl Audience for Screen {
 impl Report for Screen {
     fn fixed(&mut self, lines: &[String]) {
         for line in lines {
-            let line = wrap::sentence(&self.shown(line), 7, self.width);
+            let line = wrap::sentence(&self.shown(line), 7, self.terminal.width);
             self.print(&format!("{}  {line}\n", style("fixed").green()));
         }
     }
