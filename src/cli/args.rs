@@ -121,6 +121,8 @@ pub(super) enum Command {
     Setup(SetupArguments),
     /// Take everything of ours out of the harnesses again
     Uninstall(UninstallArguments),
+    /// List the supported harnesses, which are here, and how mail reaches each
+    Harnesses,
     /// Check that mail can reach every harness here
     Doctor(DoctorArguments),
     /// Show urgent mail on the desktop as it lands, and claim none

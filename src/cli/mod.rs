@@ -6,6 +6,7 @@ mod delivery;
 mod demo;
 mod directory;
 mod doctor;
+mod harnesses;
 mod identity;
 mod mcp;
 mod notify;
@@ -91,6 +92,7 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Unblock { whom } => attention::unblock(&whom, env),
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
+        Command::Harnesses => harnesses::harnesses(json, env),
         Command::Doctor(arguments) => doctor::doctor(&arguments, json, env),
         Command::Notify(arguments) => notify::notify(arguments, json, env),
         Command::Mcp { agent, home } => mcp::mcp(agent, home, env),

@@ -200,7 +200,8 @@ fn editor(path: &Path) -> String {
 }
 
 /// How long ago something was, in words.
-fn age(now: Timestamp, then: Timestamp) -> String {
+#[must_use]
+pub fn age(now: Timestamp, then: Timestamp) -> String {
     span(now.duration_since(then))
 }
 

@@ -33,6 +33,25 @@ fn minutes(env: &Env, minutes: i64) {
 }
 
 #[test]
+fn what_doctor_sends_to_itself_is_announced_to_nobody() {
+    if is_left_out(support::check()) {
+        return;
+    }
+    let home = Home::with(&["bob", "alice"]);
+    let canary = format!("canary-{:032x}", 7);
+    succeed(&home.as_agent(&canary, &["init", &canary]));
+    let session = Session::start();
+    let (_screen, monitor) = (session.desktop(""), session.monitor());
+    let env = env(&session.address, "2026-11-24T12:00:00Z");
+    let mut notifier = notifier(&home, &env, Rings::new().bell());
+    home.send("alice", &format!("@{canary}"), "a proof", &["--urgent"]);
+    let pass = notifier.pass();
+    assert_eq!((pass.announced, pass.waiting), (0, None));
+    home.send("alice", "@bob", "for bob", &["--urgent"]);
+    assert_eq!((notifier.pass().announced, &*monitor.next().body), (1, "for bob"));
+}
+
+#[test]
 fn quiet_hours_are_summed_up_at_their_end() {
     if is_left_out(support::check()) {
         return;

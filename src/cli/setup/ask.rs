@@ -10,12 +10,12 @@ use anyhow::Context as _;
 use dialoguer::console::Term;
 use dialoguer::theme::ColorfulTheme;
 
-use super::{Site, no_home};
+use super::{Site, no_home, preview};
 use crate::cli::args::PlanArguments;
+use crate::cli::terminal::Terminal;
 use crate::cli::{mistake, output};
 use crate::env::Env;
 use crate::harness::Manifest;
-use crate::install::plan::Change;
 use crate::install::setup::Part;
 use crate::install::{self, NOTIFIER, PROGRAMS, codex, codex_trust};
 
@@ -31,6 +31,7 @@ pub(super) struct Questions<'a> {
     pub(super) arguments: &'a PlanArguments,
     pub(super) json: bool,
     pub(super) stop: &'a AtomicBool,
+    pub(super) env: &'a Env,
 }
 
 impl Questions<'_> {
@@ -39,7 +40,7 @@ impl Questions<'_> {
         let has_changes = parts.iter().any(Part::has_changes);
         if self.arguments.dry_run {
             if !self.json {
-                output::print(&diffs(parts))?;
+                output::print(&preview::diffs(parts))?;
             }
             return Ok(false);
         }
@@ -52,8 +53,12 @@ impl Questions<'_> {
                 format!("bch {0} --yes   # or look first: bch {0} --dry-run", self.word),
             ));
         }
-        output::print(&diffs(parts))?;
-        let go = self.pick(parts)? && self.notifier(parts)? && self.confirm(self.confirmation, true)?;
+        let terminal = Terminal::new(self.env);
+        let is_left = self.pick(parts, &terminal)? && self.notifier(parts)?;
+        let go = is_left && {
+            output::print(&preview::details(parts, &terminal))?;
+            self.confirm(self.confirmation, true)?
+        };
         if !go {
             output::print("nothing was changed\n")?;
         }
@@ -66,14 +71,13 @@ impl Questions<'_> {
     }
 
     /// The pick list; whether anything is left to be done.
-    fn pick(&self, parts: &mut Vec<Part>) -> anyhow::Result<bool> {
+    fn pick(&self, parts: &mut Vec<Part>, terminal: &Terminal) -> anyhow::Result<bool> {
         let harnesses: Vec<_> =
             parts.iter().filter(|part| self.is_picked(part) && part.has_changes()).collect();
         if harnesses.is_empty() {
             return Ok(true);
         }
-        let lines: Vec<_> =
-            harnesses.iter().map(|part| format!("{}: {}", part.title, summary(part))).collect();
+        let lines = preview::lines(&harnesses, terminal);
         let ids: Vec<_> = harnesses.iter().map(|part| part.id.clone()).collect();
         let picked = self.ask(|| {
             dialoguer::MultiSelect::with_theme(&ColorfulTheme::default())
@@ -141,21 +145,6 @@ impl Questions<'_> {
         codex_trust::trust(&program, &home, &lines).context("could not trust the hooks")?;
         Ok(())
     }
-}
-
-/// In one line, what changes.
-fn summary(part: &Part) -> String {
-    let files: Vec<_> = part.changes.iter().flatten().filter(|change| !change.is_nothing()).collect();
-    match files.as_slice() {
-        [one] => one.path.display().to_string(),
-        [first, ..] => format!("{} and {} more", first.path.display(), files.len() - 1),
-        [] => "nothing".to_owned(),
-    }
-}
-
-fn diffs(parts: &[Part]) -> String {
-    let changes = parts.iter().flat_map(|part| part.changes.iter().flatten());
-    output::plain(&changes.filter(|change| !change.is_nothing()).map(Change::diff).collect::<String>())
 }
 
 /// A flag that Ctrl-C sets, in place of ending the process: what was begun can be taken back.

@@ -3,6 +3,7 @@
 mod ask;
 mod identities;
 mod notifier;
+mod preview;
 mod purge;
 mod report;
 mod target;
@@ -115,7 +116,7 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
         }
     }
     let (word, confirmation) = (SETUP, "Set these up?");
-    let questions = Questions { word, confirmation, arguments: &arguments.plan, json, stop: &stop };
+    let questions = Questions { word, confirmation, arguments: &arguments.plan, json, stop: &stop, env };
     let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
     let (mut trusted, mut started) = (Ok(()), Ok(()));
     if go {
@@ -153,7 +154,7 @@ pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -
     let mut parts = plan_uninstall(&site.ground(true), &choice, &programs, &site.receipt);
     let (word, confirmation) = ("uninstall", "Take these out?");
     let count = parts.len();
-    let questions = Questions { word, confirmation, arguments, json, stop: &stop };
+    let questions = Questions { word, confirmation, arguments, json, stop: &stop, env };
     let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
     if go {
         if parts.len() < count {
