@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::output;
 use super::setup::Site;
+use crate::doctor::age;
 use crate::doctor::proven::{Proof, ProofBy, Proven};
 use crate::env::Env;
 use crate::harness::Manifest;
@@ -31,6 +32,16 @@ struct Row {
     agent: Option<String>,
     /// The last proof; `null` where there was none.
     proven: Option<Proof>,
+}
+
+impl Row {
+    /// Whether the proof holds for what is here now.
+    fn is_proven(&self) -> bool {
+        let is_of_now = |proof: &Proof| {
+            !proof.version.as_ref().is_some_and(|then| is_another(then, self.version.as_deref()))
+        };
+        self.proven.as_ref().is_some_and(|proof| proof.ok && is_of_now(proof))
+    }
 }
 
 pub(super) fn harnesses(json: bool, env: &Env) -> anyhow::Result<()> {
@@ -75,7 +86,7 @@ fn table(rows: &[Row], now: Timestamp) -> String {
         let version = row.version.as_deref().unwrap_or(if row.found { "unknown" } else { "-" });
         let mail = match (row.found, row.delivery) {
             (false, _) => "not here".to_owned(),
-            (true, None) => format!("not set up: bch setup --only {}", row.id),
+            (true, None) => "not set up".to_owned(),
             (true, Some(delivery)) => {
                 let place = if delivery == "folder" { "a folder of ours" } else { "its settings" };
                 let agent = row.agent.as_ref().map(|agent| format!(", as @{agent}")).unwrap_or_default();
@@ -83,16 +94,13 @@ fn table(rows: &[Row], now: Timestamp) -> String {
             }
         };
         let proof = row.proven.as_ref().map(|proof| told(proof, row.version.as_deref(), now));
-        let unproven = if row.delivery.is_some() { "not yet: bch doctor --prove" } else { "" };
+        let unproven = if row.delivery.is_some() { "not yet" } else { "" };
         [row.title.clone(), version.to_owned(), mail, proof.unwrap_or_else(|| unproven.to_owned())]
     };
     let head = ["HARNESS", "VERSION", "MAIL ARRIVES", "PROVEN"].map(str::to_owned);
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
-    let widths = [0, 1, 2].map(|column| {
-        // A hint in place of a proof needs no room in its column.
-        let is_counted = |line: &&[String; 4]| column < 2 || !line[3].is_empty();
-        lines.iter().filter(is_counted).map(|line| line[column].chars().count()).max().unwrap_or(0)
-    });
+    let widths =
+        [0, 1, 2].map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0));
     let mut text = String::new();
     for (index, [title, version, mail, proof]) in lines.iter().enumerate() {
         let [first, second, third] = widths;
@@ -101,21 +109,35 @@ fn table(rows: &[Row], now: Timestamp) -> String {
         let line = if index == 0 { style(line).bold().to_string() } else { line.to_owned() };
         text.push_str(&(line + "\n"));
     }
-    text
+    text + &hints(rows)
+}
+
+/// The commands that bring what is missing.
+fn hints(rows: &[Row]) -> String {
+    let mut hints = Vec::new();
+    if rows.iter().any(|row| row.found && row.delivery.is_none()) {
+        hints.push("set up what is here: bch setup\n");
+    }
+    if rows.iter().any(|row| row.delivery.is_some() && !row.is_proven()) {
+        hints.push("prove that mail arrives: bch doctor --prove\n");
+    }
+    if hints.is_empty() { String::new() } else { format!("\n{}", hints.concat()) }
 }
 
 /// A proof in a few words.
 fn told(proof: &Proof, version: Option<&str>, now: Timestamp) -> String {
     let by = match proof.by {
         ProofBy::Hook => "by its hooks",
-        ProofBy::Live => "by itself",
+        ProofBy::Live => "live",
     };
-    let age = crate::doctor::age(now, proof.when);
     match (proof.ok, &proof.version) {
-        (false, _) => format!("NO, {age} ago: bch doctor --prove"),
-        (true, Some(then)) if version.is_some_and(|version| version != then) => {
-            format!("{by}, for {then}: bch doctor --prove")
-        }
-        (true, _) => format!("{by}, {age} ago"),
+        (false, _) => "NO".to_owned(),
+        (true, Some(then)) if is_another(then, version) => format!("{by}, for {then} only"),
+        (true, _) => format!("{by}, {} ago", age(now, proof.when)),
     }
+}
+
+/// Whether the harness was proven at another version than it is of now.
+fn is_another(then: &str, version: Option<&str>) -> bool {
+    version.is_some_and(|version| version != then)
 }

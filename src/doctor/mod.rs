@@ -177,7 +177,10 @@ fn harness(sheet: &mut Sheet<'_>, manifest: &Manifest, subject: Subject<'_>) {
     sheet.ok("version", format!("{} {version}", manifest.title));
     let Some(earlier) = Earlier::of(manifest, ground, receipt) else {
         let detail = format!("{} is not set up", manifest.title);
-        sheet.fail("set up", detail, format!("bch setup --only {}", manifest.id));
+        let is_first = receipt.records().is_empty();
+        let hint =
+            if is_first { "bch setup".to_owned() } else { format!("bch setup --only {}", manifest.id) };
+        sheet.fail("set up", detail, hint);
         return;
     };
     let ground = &earlier.ground(ground);

@@ -1,6 +1,7 @@
 //! `bch harnesses`: what is here, how mail reaches it, and what was proven.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
@@ -31,7 +32,8 @@ fn a_machine_without_any_of_ours_shows_what_could_be() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "HARNESS      VERSION  MAIL ARRIVES  PROVEN");
     assert_eq!(lines[1], "Claude Code  -        not here");
-    assert_eq!(lines[2], "Codex        unknown  not set up: bch setup --only codex");
+    assert_eq!(lines[2], "Codex        unknown  not set up");
+    assert_eq!(lines.last(), Some(&"set up what is here: bch setup"));
     assert!(!home.file(".backchannel").exists() && !home.file(".local").exists(), "it only looks");
 }
 
@@ -43,12 +45,13 @@ fn what_setup_chose_and_doctor_proved_is_told_until_the_harness_is_taken_out() {
     assert_eq!((&gemini["delivery"], &gemini["agent"]), (&"folder".into(), &"bob-gemini".into()));
     assert_eq!((&gemini["tools"], &gemini["proven"]), (&true.into(), &Value::Null));
     let text = succeed(&home.bch(&["harnesses"]));
-    assert!(text.contains("by a folder of ours, as @bob-gemini  not yet: bch doctor --prove\n"), "{text}");
+    assert!(text.contains("by a folder of ours, as @bob-gemini  not yet\n"), "{text}");
     succeed(&home.bch(&["doctor", "--prove"]));
     assert_eq!(row(&home, "claude-code")["proven"]["ok"], true);
     assert_eq!(row(&home, "claude-code")["proven"]["by"], "hook");
     let text = succeed(&home.bch(&["harnesses"]));
     assert!(text.contains("  by its hooks, less than a minute ago\n"), "{text}");
+    assert!(!text.contains("bch "), "nothing is left to do: {text}");
 
     assert!(home.run(&["uninstall", "--only", "gemini-cli"]).0);
     let gemini = row(&home, "gemini-cli");
@@ -56,21 +59,41 @@ fn what_setup_chose_and_doctor_proved_is_told_until_the_harness_is_taken_out() {
 }
 
 #[test]
-fn a_proof_that_failed_or_is_of_another_version_is_no_proof() {
+fn a_proof_that_failed_or_cannot_be_read_is_no_proof() {
     let home = well_by("settings");
     let proof = |ok: bool, version: &str| {
         format!(
             r#"{{"claude-code": {{"when": "2026-01-01T00:00:00Z", "version": {version}, "by": "live", "ok": {ok}}}}}"#
         )
     };
-    for (written, wanted) in [
-        (proof(true, "null"), "  by itself, "),
-        (proof(false, "null"), "  NO, "),
-        ("{".to_owned(), "  not yet: bch doctor --prove\n"),
-    ] {
+    for (written, wanted) in
+        [(proof(true, "null"), "  live, "), (proof(false, "null"), "  NO\n"), ("{".to_owned(), "  not yet\n")]
+    {
         home.write(".backchannel/proven.json", written);
         let text = succeed(&home.bch(&["harnesses"]));
         let line = text.split_inclusive('\n').find(|line| line.starts_with("Claude Code")).unwrap();
         assert!(line.contains(wanted), "{text}");
+        assert!(
+            text.ends_with("\nprove that mail arrives: bch doctor --prove\n"),
+            "Gemini CLI is not proven: {text}"
+        );
+    }
+}
+
+#[test]
+fn what_was_proven_of_an_older_version_holds_for_that_alone() {
+    let home = well_by("folder");
+    home.write("package/package.json", r#"{"name": "@google/gemini-cli", "version": "2.0.0"}"#);
+    let program = home.write("package/bin/gemini", "#!/bin/sh\n");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    for (version, wanted) in [("1.0.0", "  by its hooks, for 1.0.0 only\n"), ("2.0.0", " ago\n")] {
+        let proof = format!(
+            r#"{{"gemini-cli": {{"when": "2026-01-01T00:00:00Z", "version": "{version}", "by": "hook", "ok": true}}}}"#
+        );
+        home.write(".backchannel/proven.json", proof);
+        let output = home.command(&["harnesses"]).env("PATH", program.parent().unwrap()).output().unwrap();
+        let text = succeed(&output);
+        let line = text.split_inclusive('\n').find(|line| line.starts_with("Gemini CLI   2.0.0 ")).unwrap();
+        assert!(line.ends_with(wanted), "{text}");
     }
 }

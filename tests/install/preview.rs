@@ -62,7 +62,7 @@ fn each_harness_has_a_line_and_the_users_own_files_are_shown_line_by_line() {
         "{question}"
     );
     assert!(
-        question.contains("\nbackchannel itself\n  new      ~/.local/share/backchannel/bin/bch\n"),
+        question.contains("backchannel itself\n  new      ~/.local/share/backchannel/bin/bch\n"),
         "{question}"
     );
     assert!(has_colour(&escaped), "{escaped}");

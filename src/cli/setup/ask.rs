@@ -84,6 +84,8 @@ impl Questions<'_> {
                 .with_prompt("Harnesses (space to choose, enter to go on)")
                 .items(&lines)
                 .defaults(&vec![true; lines.len()])
+                // What was picked is shown below, file by file.
+                .report(false)
                 .interact_opt()
         })?;
         let picked = picked.unwrap_or_default();

@@ -28,7 +28,7 @@ pub(super) use ask::watch_for_signals;
 use ask::{Questions, SETUP, is_a_person_here};
 use identities::Identities;
 use purge::Purge;
-use report::report;
+use report::{Manner, report};
 use target::Target;
 
 /// Everything that the commands on harnesses need.
@@ -129,7 +129,8 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
         }
     }
     // Whatever came of these, what was done is told.
-    let reported = report(&parts, !go, json, |id| {
+    let manner = Manner { json, is_only_shown: !go, is_seen: !arguments.plan.yes, env };
+    let reported = report(&parts, &manner, |id| {
         let missing = missing.iter().filter(|_| id == PROGRAMS).cloned();
         steps(id, &site).into_iter().chain(missing).collect()
     });
@@ -179,7 +180,7 @@ pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -
             }
         }
     }
-    report(&parts, !go, json, |_| Vec::new())?;
+    report(&parts, &Manner { json, is_only_shown: !go, is_seen: !arguments.yes, env }, |_| Vec::new())?;
     let is_kept = go && !site.receipt.records().is_empty();
     match purge && (go || arguments.dry_run) {
         true if is_kept => {

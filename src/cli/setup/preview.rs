@@ -90,7 +90,7 @@ pub(super) fn details(parts: &[Part], terminal: &Terminal) -> String {
         }
     }
     if is_short {
-        text.push_str("(every line of the files that are ours alone: --dry-run)\n");
+        text.push_str("(--dry-run shows every line of the other files, too)\n");
     }
     text
 }

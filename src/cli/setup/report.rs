@@ -1,10 +1,13 @@
 //! What came of `setup` and `uninstall`, for people and as JSON.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::cli::{Silent, output};
+use crate::cli::terminal::Terminal;
+use crate::cli::{Silent, output, wrap};
+use crate::env::Env;
 use crate::harness::Manifest;
 use crate::install::plan::Change;
 use crate::install::setup::Part;
@@ -35,12 +38,22 @@ struct FileReport {
     reason: Option<String>,
 }
 
+/// How it is told.
+pub(super) struct Manner<'a> {
+    pub(super) json: bool,
+    /// Nothing was carried out.
+    pub(super) is_only_shown: bool,
+    /// Each file was named before the question, so that it is not named again.
+    pub(super) is_seen: bool,
+    pub(super) env: &'a Env,
+}
+
 pub(super) fn report(
     parts: &[Part],
-    is_only_shown: bool,
-    json: bool,
+    manner: &Manner<'_>,
     steps: impl Fn(&str) -> Vec<String>,
 ) -> anyhow::Result<()> {
+    let &Manner { json, is_only_shown, is_seen, env } = manner;
     let refused = parts.iter().filter(|part| part.changes.is_err()).count();
     if json {
         let of_part = |part: &Part| harness_report(part, is_only_shown || part.is_done, steps(&part.id));
@@ -54,7 +67,14 @@ pub(super) fn report(
         }
         output::print_json(&Report { harnesses })?;
     } else if !is_only_shown {
-        output::print(&plain_report(parts, steps))?;
+        let steps = steps_of(parts, steps);
+        let mut text = plain_report(parts, is_seen);
+        let terminal = std::io::stdout().is_terminal().then(|| Terminal::new(env));
+        if !steps.is_empty() {
+            text.push_str("\nWhat is left to you:\n");
+            text.push_str(&numbered(&steps, terminal.as_ref()));
+        }
+        output::print(&text)?;
     }
     for part in parts {
         if let Err(error) = &part.changes {
@@ -109,7 +129,7 @@ fn refusal_report(error: &Error) -> FileReport {
     FileReport { path, action: "refused", line, column, reason: Some(error.to_string()) }
 }
 
-fn plain_report(parts: &[Part], steps: impl Fn(&str) -> Vec<String>) -> String {
+fn plain_report(parts: &[Part], is_seen: bool) -> String {
     let mut text = String::new();
     for part in parts.iter().filter(|part| part.id != PROGRAMS && part.changes.is_ok()) {
         let word = match (part.has_changes(), part.is_done) {
@@ -122,21 +142,30 @@ fn plain_report(parts: &[Part], steps: impl Fn(&str) -> Vec<String>) -> String {
         for change in part.changes.iter().flatten() {
             if let Some(kept) = change.kept {
                 text.push_str(&format!("  kept {}: {kept}\n", change.path.display()));
-            } else if !change.is_nothing() && part.is_done {
+            } else if !is_seen && !change.is_nothing() && part.is_done {
                 text.push_str(&format!("  {} {}\n", file_report(change).action, change.path.display()));
             }
-        }
-    }
-    let steps: Vec<_> =
-        parts.iter().filter(|part| part.changes.is_ok()).flat_map(|part| steps(&part.id)).collect();
-    if !steps.is_empty() {
-        text.push_str("\nWhat is left to you:\n");
-        for (number, step) in steps.iter().enumerate() {
-            text.push_str(&format!("  {}. {step}\n", number + 1));
         }
     }
     if parts.is_empty() {
         text.push_str("nothing of backchannel is here\n");
     }
     text
+}
+
+fn steps_of(parts: &[Part], steps: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+    parts.iter().filter(|part| part.changes.is_ok()).flat_map(|part| steps(&part.id)).collect()
+}
+
+/// Each step with its number, within the terminal's width where there is one.
+fn numbered(steps: &[String], terminal: Option<&Terminal>) -> String {
+    const COLUMN: usize = 5;
+    let line = |(index, step): (usize, &String)| {
+        let step = terminal.map_or_else(
+            || step.clone(),
+            |terminal| wrap::sentence(&terminal.shown(step), COLUMN, terminal.width),
+        );
+        format!("{:>3}. {step}\n", index + 1)
+    };
+    steps.iter().enumerate().map(line).collect()
 }
