@@ -78,10 +78,14 @@ impl Tmux {
     }
 
     /// Types a prompt of one short line, waits until the program shows it, and presses Enter: an
-    /// Enter that comes with the text may be lost or taken as part of a paste.
+    /// Enter that comes with the text may be lost or taken as part of a paste. A program that is still starting
+    /// may show its line and lose what is typed: it is typed again then.
     #[track_caller]
     pub fn submit(&self, prompt: &str, timeout: Duration) {
         self.send_text(prompt);
+        if !self.shows_within(prompt, timeout / 4) {
+            self.send_text(prompt);
+        }
         self.wait_for_text(prompt, timeout);
         self.send_key("Enter");
     }
