@@ -3,21 +3,24 @@
 //! Delivery has four states: unread, claimed, shown, acknowledged. A claim is exclusive and held by a
 //! [`Lease`]; what its holder neither shows nor acknowledges comes back when the lease lapses.
 
+mod claim;
 mod error;
 mod lease;
 pub mod local;
 mod select;
+mod watch;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use claim::{Afterwards, Claim, Claimed, Filter, Held, Left, Moment, Shown, Take};
 pub use error::Error;
 pub use lease::{Holder, Holding, Lease, LeaseId};
 pub use select::Quota;
+pub use watch::{Landed, Watch, Whose};
 
-use crate::message::{Address, AgentName, ChannelName, Context, DeliveryId, Message, MessageId};
+use crate::message::{AgentName, ChannelName, Context, Message, MessageId};
 
 /// What a spool's calls return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -40,107 +43,6 @@ pub struct Agent {
     /// Fields of other versions, such as `tokenHash`.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
-}
-
-/// Which unread messages a reader asks for.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Where the reader is; `None` takes every scope.
-    pub contexts: Option<Vec<Context>>,
-    /// Only urgent ones.
-    pub urgent: bool,
-    /// Only these.
-    pub ids: Option<Vec<MessageId>>,
-    /// None of these senders' and channels' mail; it counts as if it were not there.
-    pub except: Vec<Address>,
-}
-
-/// How much of what matches a claim takes.
-pub enum Take<'a> {
-    /// All of it.
-    All,
-    /// Urgent first, then oldest, as fits into `bytes`, a third of which is the oldest normal mail's.
-    Within {
-        /// The size of the delivery.
-        bytes: usize,
-        /// What one message takes of it; a remote backend may count the body alone.
-        weigh: &'a dyn Fn(&Message) -> usize,
-        /// How many more a sender may have delivered now.
-        quota: &'a Quota,
-    },
-}
-
-/// One message that the claim took.
-#[derive(Debug, Clone)]
-pub struct Claimed {
-    /// The message.
-    pub message: Message,
-    /// It may have been shown before: a reader died, was interrupted, or gave it back.
-    pub repeat: bool,
-    /// It waited for another scope for 7 days, and now goes to any reader.
-    pub stray: bool,
-}
-
-/// What a claim took, and what it left.
-#[derive(Debug, Default)]
-pub struct Claim {
-    /// Urgent first, then oldest.
-    pub messages: Vec<Claimed>,
-    /// What is still unread.
-    pub left: Left,
-}
-
-/// Unread messages that a claim did not take.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Left {
-    /// Match, and wait for the next delivery.
-    pub matching: usize,
-    /// Wait for readers in other scopes.
-    pub other_scopes: usize,
-    /// Over their sender's quota, with how many.
-    pub held_back: Vec<(AgentName, usize)>,
-}
-
-/// By what kind of event a claimed message was shown, and so what proves that the model saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Moment {
-    /// At a prompt: a tool call or the end of the turn proves it.
-    Prompt,
-    /// Between tool calls: only the end of the turn proves it.
-    Tool,
-    /// By its head alone, being longer than the budget: only reading it whole acknowledges it.
-    Head,
-    /// By its head, and the turn ended: not shown again by this session.
-    Noted,
-}
-
-/// How a message was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown {
-    /// At what kind of event.
-    pub by: Moment,
-    /// In which delivery, where its mark is known: a harness's transcript can tell what became of it.
-    pub delivery: Option<DeliveryId>,
-}
-
-/// A message that a lease holds.
-#[derive(Debug, Clone)]
-pub struct Held {
-    /// The message.
-    pub message: Message,
-    /// How it was shown; `None` if it never was.
-    pub shown: Option<Shown>,
-}
-
-/// What acknowledging leaves for the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Afterwards {
-    /// Nothing but a record without body.
-    Gone,
-    /// The message itself for a while (`inbox --recent`): output that was flushed need not have been read.
-    Recent,
-    /// The message, kept by the reader's wish [v1: `cur/`].
-    Kept,
 }
 
 /// Unread mail, as a look at it finds it.
@@ -187,47 +89,6 @@ pub struct Record {
     pub scope: Option<String>,
     /// When it was sent, RFC 3339.
     pub ts: String,
-}
-
-/// Whose mail is watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
-    /// That of every agent, of those too that are made later.
-    All,
-    /// That of these.
-    These(Vec<AgentName>),
-}
-
-/// A message in a mailbox that it landed in.
-#[derive(Debug, Clone)]
-pub struct Landed {
-    /// Whose mailbox.
-    pub agent: AgentName,
-    /// The message.
-    pub message: Message,
-}
-
-/// Unread mail as it lands, of one agent or of several; it claims nothing.
-pub trait Watch {
-    /// Hands out each message that became unread since the last look, in no order, and does not wait. What was
-    /// claimed and is unread again is handed out again.
-    ///
-    /// # Errors
-    /// The first mailbox that cannot be read, after the others were looked at.
-    fn look(&mut self, hand_out: &mut dyn FnMut(Landed)) -> Result<()>;
-    /// Whether the system tells of changes. Where it does not, one must look every second; where it does, now and
-    /// then: a network mount is silent on what other machines do, and a lease lapses without a sign.
-    fn is_told(&self) -> bool;
-    /// Whether the message is unread still.
-    ///
-    /// # Errors
-    /// Where the mailbox cannot be read.
-    fn is_unread(&self, agent: &AgentName, id: MessageId) -> Result<bool>;
-    /// The ids of all that lies in any mailbox, unread or claimed, watched or not.
-    ///
-    /// # Errors
-    /// Where a mailbox cannot be read.
-    fn waiting(&self) -> Result<HashSet<MessageId>>;
 }
 
 /// Mail of one room. `agent` is always the caller's own, registered name unless said otherwise.

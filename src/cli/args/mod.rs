@@ -1,12 +1,19 @@
 //! The shape of the command line, and nothing else.
 
+mod machine;
+mod mail;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, Parser, Subcommand};
 use jiff::SignedDuration;
 
 use crate::message::{Address, AgentName};
+pub(super) use machine::{
+    DoctorArguments, NotifyArguments, PlanArguments, SetupArguments, UninstallArguments, VehicleArgument,
+};
+pub(super) use mail::{MessageOptions, ReplyArguments, ScopeArguments, SendArguments, WatchArguments};
 
 /// Mail between coding agents, across harnesses, machines and people.
 #[derive(Debug, Parser)]
@@ -138,160 +145,6 @@ pub(super) enum Command {
     },
     /// Play the story in a throw-away home
     Demo,
-}
-
-// A body may begin with any letter after a hyphen, so these two commands have no short options.
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true, disable_version_flag = true)]
-pub(super) struct SendArguments {
-    /// `@agent` or `#channel`
-    pub(super) to: String,
-    /// The text, or `-` for standard input
-    #[arg(required = true)]
-    pub(super) body: Vec<String>,
-    #[command(flatten)]
-    pub(super) options: MessageOptions,
-    /// The repository or topic; `.` is this repository's first remote
-    #[arg(long)]
-    pub(super) scope: Option<String>,
-    /// The id of the message that this one answers
-    #[arg(long, value_name = "ID")]
-    pub(super) thread: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true, disable_version_flag = true)]
-pub(super) struct ReplyArguments {
-    /// A message's id, or the beginning of one
-    pub(super) id: String,
-    /// The text, or `-` for standard input
-    #[arg(required = true)]
-    pub(super) body: Vec<String>,
-    #[command(flatten)]
-    pub(super) options: MessageOptions,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct MessageOptions {
-    /// Show it between the tool calls of a running turn
-    #[arg(long)]
-    pub(super) urgent: bool,
-    /// A path or URL; may be given again
-    #[arg(long = "ref", value_name = "REF")]
-    pub(super) refs: Vec<String>,
-    /// Do not wait for the disk
-    #[arg(long)]
-    pub(super) no_sync: bool,
-    /// Print help
-    #[arg(long, action = ArgAction::Help)]
-    help: Option<bool>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ScopeArguments {
-    /// Read as if in this repository or topic, instead of the working directory's
-    #[arg(long, value_name = "SCOPE")]
-    pub(super) r#match: Option<String>,
-    /// Take every scope
-    #[arg(long, conflicts_with = "match")]
-    pub(super) all: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct WatchArguments {
-    /// Claim and acknowledge each message as it is printed
-    #[arg(long)]
-    pub(super) take: bool,
-    #[command(flatten)]
-    pub(super) scope: ScopeArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct NotifyArguments {
-    /// Announce what is new, and end
-    #[arg(long, group = "mode")]
-    pub(super) once: bool,
-    /// Show one notification, and say who showed it
-    #[arg(long, group = "mode")]
-    pub(super) test: bool,
-    /// Say whether a notifier runs, and what it did; exit with 1 if none does
-    #[arg(long, group = "mode")]
-    pub(super) status: bool,
-    /// Only this agent's mail; may be given again
-    #[arg(long, value_name = "NAME")]
-    pub(super) agent: Vec<AgentName>,
-    /// The mail's home; the environment is not listened to then
-    #[arg(long)]
-    pub(super) home: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PlanArguments {
-    /// These harnesses alone
-    #[arg(long, value_delimiter = ',', value_name = "ID,…")]
-    pub(super) only: Option<Vec<String>>,
-    /// Show what would change, and change nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Ask nothing
-    #[arg(long)]
-    pub(super) yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct UninstallArguments {
-    #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    /// Take mail and identity away as well
-    #[arg(long, conflicts_with = "only")]
-    pub(super) purge: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DoctorArguments {
-    /// Mend what is ours, then check
-    #[arg(long)]
-    pub(super) fix: bool,
-    /// Run what is installed as the harnesses do, on a mailbox of its own
-    #[arg(long)]
-    pub(super) prove: bool,
-    /// The same, and each harness itself once, with a model on this machine
-    #[arg(long)]
-    pub(super) live: bool,
-}
-
-impl DoctorArguments {
-    /// Whether anything is run.
-    pub(super) fn proves(&self) -> bool {
-        self.prove || self.live
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SetupArguments {
-    #[command(flatten)]
-    pub(super) plan: PlanArguments,
-    /// A folder of ours that the harness loads, or the harness's own files
-    #[arg(long, value_enum)]
-    pub(super) vehicle: Option<VehicleArgument>,
-    /// Give a harness an agent of its own; with an empty NAME this machine's again
-    #[arg(long, value_name = "HARNESS=NAME")]
-    pub(super) identity: Vec<String>,
-    /// Allow our MCP tools in advance
-    #[arg(long)]
-    pub(super) approve_tools: bool,
-    /// Set no service up that shows notifications of urgent mail
-    #[arg(long)]
-    pub(super) no_notify: bool,
-    /// Trust our hooks in Codex; only a person at a terminal may
-    #[arg(long)]
-    pub(super) trust_hooks: bool,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(super) enum VehicleArgument {
-    Folder,
-    Settings,
 }
 
 impl Arguments {

@@ -1,0 +1,47 @@
+//! Mail as it lands, for whoever only looks on.
+
+use std::collections::HashSet;
+
+use super::Result;
+use crate::message::{AgentName, Message, MessageId};
+
+/// Whose mail is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// That of every agent, of those too that are made later.
+    All,
+    /// That of these.
+    These(Vec<AgentName>),
+}
+
+/// A message in a mailbox that it landed in.
+#[derive(Debug, Clone)]
+pub struct Landed {
+    /// Whose mailbox.
+    pub agent: AgentName,
+    /// The message.
+    pub message: Message,
+}
+
+/// Unread mail as it lands, of one agent or of several; it claims nothing.
+pub trait Watch {
+    /// Hands out each message that became unread since the last look, in no order, and does not wait. What was
+    /// claimed and is unread again is handed out again.
+    ///
+    /// # Errors
+    /// The first mailbox that cannot be read, after the others were looked at.
+    fn look(&mut self, hand_out: &mut dyn FnMut(Landed)) -> Result<()>;
+    /// Whether the system tells of changes. Where it does not, one must look every second; where it does, now and
+    /// then: a network mount is silent on what other machines do, and a lease lapses without a sign.
+    fn is_told(&self) -> bool;
+    /// Whether the message is unread still.
+    ///
+    /// # Errors
+    /// Where the mailbox cannot be read.
+    fn is_unread(&self, agent: &AgentName, id: MessageId) -> Result<bool>;
+    /// The ids of all that lies in any mailbox, unread or claimed, watched or not.
+    ///
+    /// # Errors
+    /// Where a mailbox cannot be read.
+    fn waiting(&self) -> Result<HashSet<MessageId>>;
+}
