@@ -1,10 +1,13 @@
 //! No code path from a received message leads to a process: the system's own word for it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::home::{BCH, HOOK, Home, marks, succeed};
+
+/// A body that a shell would run.
+const EVIL: &str = "hi $(touch PWNED) `touch PWNED`; touch PWNED\n' \" | sh";
 
 /// Runs a program of ours under strace, and returns the calls that start a process. A thread is a
 /// `clone` with `CLONE_THREAD` and does not count, nor does the first `execve`, of the program itself, nor the
@@ -40,7 +43,6 @@ fn w5_reading_hostile_mail_starts_no_process() {
         return;
     }
     let home = Home::with(&["bob", "alice"]);
-    let evil = "hi $(touch PWNED) `touch PWNED`; touch PWNED\n' \" | sh";
     let prompt = home.payload("UserPromptSubmit", "s", &home.work()).to_string();
     let file = home.work().join("payload");
     fs::write(&file, prompt).unwrap();
@@ -54,10 +56,10 @@ fn w5_reading_hostile_mail_starts_no_process() {
         (BCH, &["drain", "--all"]),
     ];
     for (program, arguments) in runs {
-        home.send("alice", "@bob", evil, &["--urgent", "--ref", evil]);
+        home.send("alice", "@bob", EVIL, &["--urgent", "--ref", EVIL]);
         let planted = format!(
             r#"{{"id":"00000001-0000-4000-8000-000000000000","from":"alice","to":"@bob","body":{},"scope":"$(touch PWNED)","ts":"2026-01-01T00:00:00Z"}}"#,
-            serde_json::json!(evil)
+            serde_json::json!(EVIL)
         );
         let target = home.path().join("spool/bob/new/00000001-0000-4000-8000-000000000000.json");
         fs::write(target, planted).unwrap();
@@ -67,21 +69,27 @@ fn w5_reading_hostile_mail_starts_no_process() {
     assert!(!home.work().join("PWNED").exists());
 }
 
-#[test]
-fn w5_doctor_starts_our_own_programs_alone_and_tells_them_nothing_of_the_mail() {
+/// A machine with Claude Code set up and with mail that wants to be run, and its user's home; `None` where nobody can
+/// see what is started.
+fn attacked(what: &str) -> Option<(Home, PathBuf)> {
     if Command::new("strace").arg("-V").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "strace is missing");
-        eprintln!("LEFT OUT: strace is missing, so nobody saw what doctor starts");
-        return;
+        eprintln!("LEFT OUT: strace is missing, so nobody saw what {what} starts");
+        return None;
     }
     let home = Home::with(&["bob", "alice"]);
     let user = home.path().parent().unwrap().to_owned();
     fs::create_dir(user.join(".claude")).unwrap();
     succeed(&home.as_agent("bob", &["setup", "--yes"]));
-    let evil = "hi $(touch PWNED) `touch PWNED`; touch PWNED\n' \" | sh";
-    home.send("alice", "@bob", evil, &["--urgent", "--ref", evil]);
-    fs::write(home.path().join("spool/bob/new/$(touch PWNED).json"), evil).unwrap();
-    fs::write(home.path().join("hook.log"), evil).unwrap();
+    home.send("alice", "@bob", EVIL, &["--urgent", "--ref", EVIL]);
+    Some((home, user))
+}
+
+#[test]
+fn w5_doctor_starts_our_own_programs_alone_and_tells_them_nothing_of_the_mail() {
+    let Some((home, user)) = attacked("doctor") else { return };
+    fs::write(home.path().join("spool/bob/new/$(touch PWNED).json"), EVIL).unwrap();
+    fs::write(home.path().join("hook.log"), EVIL).unwrap();
     for arguments in [&["doctor"][..], &["doctor", "--fix"]] {
         let started = processes(&home, "60", BCH, arguments, Stdio::null());
         let started: Vec<_> = started.iter().filter(|line| line.contains("execve")).collect();
@@ -102,17 +110,7 @@ fn w5_doctor_starts_our_own_programs_alone_and_tells_them_nothing_of_the_mail() 
 /// A proof starts shells, and each with the line that stands in the harness's file.
 #[test]
 fn w5_a_proof_runs_what_is_installed_and_nothing_of_the_mail() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "strace is missing");
-        eprintln!("LEFT OUT: strace is missing, so nobody saw what a proof starts");
-        return;
-    }
-    let home = Home::with(&["bob", "alice"]);
-    let user = home.path().parent().unwrap().to_owned();
-    fs::create_dir(user.join(".claude")).unwrap();
-    succeed(&home.as_agent("bob", &["setup", "--yes"]));
-    let evil = "hi $(touch PWNED) `touch PWNED`; touch PWNED\n' \" | sh";
-    home.send("alice", "@bob", evil, &["--urgent", "--ref", evil]);
+    let Some((home, user)) = attacked("a proof") else { return };
     let started = processes(&home, "60", BCH, &["doctor", "--prove"], Stdio::null());
     let started: Vec<_> = started.iter().filter(|line| line.contains("execve")).collect();
     let hook = user.join(".local/share/backchannel/bin/bch-hook");

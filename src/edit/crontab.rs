@@ -6,38 +6,28 @@
 
 use std::ops::Range;
 
-use super::place::{Reason, Refusal};
+use super::marked::Marks;
+use super::place::Refusal;
 use super::{Entry, Presence};
 
 const BEGIN: &str = "# >>> backchannel >>> (bch setup writes these lines, bch uninstall removes them)";
-/// What a beginning line starts with, whatever a later version adds.
-const BEGIN_MARK: &str = "# >>> backchannel >>>";
 const END: &str = "# <<< backchannel <<<";
+const MARKS: Marks = Marks {
+    begin: "# >>> backchannel >>>",
+    end: END,
+    second: "a second block of backchannel begins",
+    stray_end: "a block of backchannel ends that never began",
+    endless: "the block of backchannel has no end",
+};
 
 /// The block's place, from its first line's start to the end of its last line.
 fn block(text: &str) -> Result<Option<Range<usize>>, Refusal> {
-    let refused = |reason, offset| Err(Refusal::new(Reason::Section(reason), text, offset));
-    let (mut found, mut begin, mut offset) = (None, None, 0);
-    for line in text.split_inclusive('\n') {
-        match line.trim() {
-            bare if bare.starts_with(BEGIN_MARK) => {
-                if begin.is_some() || found.is_some() {
-                    return refused("a second block of backchannel begins", offset);
-                }
-                begin = Some(offset);
-            }
-            END => match begin.take() {
-                Some(start) => found = Some(start..offset + line.len()),
-                None => return refused("a block of backchannel ends that never began", offset),
-            },
-            _ => {}
-        }
+    let mut offset = 0;
+    let lines = text.split_inclusive('\n').map(|line| {
         offset += line.len();
-    }
-    match begin {
-        Some(start) => refused("the block of backchannel has no end", start),
-        None => Ok(found),
-    }
+        (offset - line.len(), line)
+    });
+    MARKS.find(text, lines, str::trim)
 }
 
 /// The lines of the block that is wanted, each with its end.

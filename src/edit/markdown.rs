@@ -3,13 +3,19 @@
 //! The lines are recognised outside fenced code blocks alone: a page that quotes them is no section.
 
 use super::lines::{self, Gap, line_end};
-use super::place::{Reason, Refusal};
+use super::marked::Marks;
+use super::place::Refusal;
 use super::{Entry, Presence};
 
 const BEGIN: &str = "<!-- backchannel:begin (bch setup writes this section, bch uninstall removes it) -->";
-/// What a beginning line starts with, whatever a later version adds.
-const BEGIN_MARK: &str = "<!-- backchannel:begin";
 const END: &str = "<!-- backchannel:end -->";
+const MARKS: Marks = Marks {
+    begin: "<!-- backchannel:begin",
+    end: END,
+    second: "a second section of backchannel begins",
+    stray_end: "a section of backchannel ends that never began",
+    endless: "the section of backchannel has no end",
+};
 
 /// A line and its place.
 type Line<'a> = (usize, &'a str);
@@ -43,39 +49,8 @@ fn open_lines(text: &str) -> Vec<Line<'_>> {
 
 /// The section's place, from its first line's start to the end of its last line.
 fn section(text: &str) -> Result<Option<std::ops::Range<usize>>, Refusal> {
-    let (mut found, mut begin): (Option<std::ops::Range<usize>>, Option<usize>) = (None, None);
-    for (offset, line) in open_lines(text) {
-        // An indented one is code.
-        match line.trim_end() {
-            bare if bare.starts_with(BEGIN_MARK) => {
-                if begin.is_some() || found.is_some() {
-                    return Err(Refusal::new(
-                        Reason::Section("a second section of backchannel begins"),
-                        text,
-                        offset,
-                    ));
-                }
-                begin = Some(offset);
-            }
-            bare if bare == END => match begin.take() {
-                Some(start) => found = Some(start..offset + line.len()),
-                None => {
-                    return Err(Refusal::new(
-                        Reason::Section("a section of backchannel ends that never began"),
-                        text,
-                        offset,
-                    ));
-                }
-            },
-            _ => {}
-        }
-    }
-    match begin {
-        Some(start) => {
-            Err(Refusal::new(Reason::Section("the section of backchannel has no end"), text, start))
-        }
-        None => Ok(found),
-    }
+    // An indented one is code.
+    MARKS.find(text, open_lines(text), str::trim_end)
 }
 
 /// The lines of the section that is wanted, each with its end.
@@ -122,7 +97,7 @@ fn under_heading(text: &str, heading: &str) -> Option<std::ops::Range<usize>> {
         match start {
             None if line.trim_end() == heading => start = Some(place),
             // What follows an empty line, another heading or a section of ours is the user's own.
-            Some(start) if line.trim().is_empty() || level(line) > 0 || line.starts_with(BEGIN_MARK) => {
+            Some(start) if line.trim().is_empty() || level(line) > 0 || line.starts_with(MARKS.begin) => {
                 return Some(start..place);
             }
             _ => {}

@@ -7,6 +7,7 @@ pub mod crontab;
 mod json;
 mod lines;
 mod markdown;
+mod marked;
 mod place;
 mod toml;
 
