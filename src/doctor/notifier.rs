@@ -40,6 +40,10 @@ fn service(sheet: &mut Sheet<'_>, ground: &Ground<'_>, record: &Record) {
             sheet.warn("notifier", detail, kind.status_command());
         }
         Some(Err(fault)) => sheet.warn("notifier", fault.to_string(), kind.status_command()),
+        Some(Ok(state)) if !state.is_running && !state.is_enabled => {
+            let detail = "it is switched off: nobody is notified of urgent mail";
+            sheet.warn("notifier", detail, "bch setup --only notifier   # or: bch uninstall --only notifier");
+        }
         Some(Ok(state)) if !state.is_running => {
             let hint =
                 format!("{}   # and if it stops again: {}", kind.restart_command(), kind.status_command());

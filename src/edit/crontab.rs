@@ -5,6 +5,7 @@
 //! takes a `\r` for a part of the value. Whether the lines are what cron takes is not asked here: `crontab` says so.
 
 use std::ops::Range;
+use std::path::Path;
 
 use super::marked::Marks;
 use super::place::Refusal;
@@ -19,6 +20,10 @@ const MARKS: Marks = Marks {
     stray_end: "a block of backchannel ends that never began",
     endless: "the block of backchannel has no end",
 };
+
+/// The settings that setup writes, and what its job is told by.
+const OWN_SETTINGS: [&str; 3] = ["PATH", "BACKCHANNEL_AGENT", "BACKCHANNEL_HOME"];
+const OWN_JOB: &str = " notify --once --home ";
 
 /// The block's place, from its first line's start to the end of its last line.
 fn block(text: &str) -> Result<Option<Range<usize>>, Refusal> {
@@ -38,19 +43,33 @@ fn wanted(entries: &[Entry]) -> Option<String> {
     })
 }
 
+/// What of a block is the user's: lines that somebody put between the two marks.
+fn strangers(block: &str, wanted: &str) -> String {
+    let lines: Vec<_> = block.split_inclusive('\n').collect();
+    let inner = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
+    let is_ours = |line: &str| wanted.lines().any(|wanted| wanted == line) || is_of_setup(line);
+    inner.iter().filter(|line| !is_ours(line.trim())).copied().collect()
+}
+
+/// Whether setup writes such a line, whatever the value in it.
+fn is_of_setup(line: &str) -> bool {
+    let is_setting = line.split_once('=').is_some_and(|(name, _)| OWN_SETTINGS.contains(&name));
+    line.is_empty() || is_setting || line.starts_with("* * * * * ") && line.contains(OWN_JOB)
+}
+
 pub(super) fn insert(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
     let Some(wanted) = wanted(entries) else { return Ok(text.to_owned()) };
     // One that was moved keeps its place: whoever moved it knows which jobs it is for.
     let place = block(text)?.unwrap_or(0..0);
-    Ok([&text[..place.start], &wanted, &text[place.end..]].concat())
+    let strangers = strangers(&text[place.clone()], &wanted);
+    Ok([&text[..place.start], &wanted, &strangers, &text[place.end..]].concat())
 }
 
 pub(super) fn remove(text: &str, entries: &[Entry]) -> Result<String, Refusal> {
-    if wanted(entries).is_none() {
-        return Ok(text.to_owned());
-    }
+    let Some(wanted) = wanted(entries) else { return Ok(text.to_owned()) };
     let place = block(text)?.unwrap_or(0..0);
-    Ok([&text[..place.start], &text[place.end..]].concat())
+    let strangers = strangers(&text[place.clone()], &wanted);
+    Ok([&text[..place.start], &strangers, &text[place.end..]].concat())
 }
 
 pub(super) fn find(text: &str, entries: &[Entry]) -> Result<Vec<Presence>, Refusal> {
@@ -64,6 +83,14 @@ pub(super) fn find(text: &str, entries: &[Entry]) -> Result<Vec<Presence>, Refus
         _ => Presence::Absent,
     };
     Ok(entries.iter().map(presence).collect())
+}
+
+/// The directory of the programs that a block of ours leads to: the last of its `PATH`.
+#[must_use]
+pub fn programs(text: &str) -> Option<&Path> {
+    let block = &text[block(text).ok()??];
+    let path = block.lines().find_map(|line| line.strip_prefix("PATH="))?;
+    path.rsplit(':').next().map(Path::new)
 }
 
 /// A setting in a crontab.

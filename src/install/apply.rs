@@ -10,12 +10,16 @@ use super::plan::Change;
 use super::receipt::Receipt;
 use super::{Error, file};
 
-/// Applies the changes of one harness, or none of them.
+/// Applies the changes of one harness, or none of them; the receipt is then what it was `before`.
 ///
 /// # Errors
 /// Where a file cannot be written, changed since the plan, or `stop` was set; what was done is taken back.
-pub fn apply(changes: &[Change], receipt: &mut Receipt, stop: &AtomicBool) -> Result<(), Error> {
-    let before = receipt.clone();
+pub fn apply(
+    changes: &[Change],
+    receipt: &mut Receipt,
+    before: Receipt,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
     if let Err(error) = record(changes, receipt) {
         forget(changes, receipt, before);
         return Err(error);

@@ -94,7 +94,8 @@ impl Earlier {
             }
         }
         if !changes.is_empty() {
-            apply::apply(&changes, receipt, stop)?;
+            let before = receipt.clone();
+            apply::apply(&changes, receipt, before, stop)?;
         }
         Ok(changes.into_iter().map(|change| change.path).collect())
     }

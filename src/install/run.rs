@@ -61,6 +61,9 @@ pub(super) fn run(
     let left = || end.saturating_duration_since(Instant::now()).max(PAUSE);
     let (output, errors) = (output.recv_timeout(left()).ok(), errors.recv_timeout(left()).ok());
     match (status, output, errors) {
+        (Some(_), Some(output), Some(_)) if output.len() as u64 > LONGEST => {
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, "it says more than 16 MiB"))
+        }
         (Some(status), Some(output), Some(errors)) => Ok(Answer { status, output, errors }),
         _ => {
             kill(&mut child);
@@ -75,7 +78,7 @@ fn read(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        let _ = pipe.map(|pipe| pipe.take(LONGEST).read_to_end(&mut bytes));
+        let _ = pipe.map(|pipe| pipe.take(LONGEST + 1).read_to_end(&mut bytes));
         let _ = tell.send(bytes);
     });
     told

@@ -121,13 +121,21 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
     }
     let is_named = |id: &str| choice.only.as_ref().map(|only| only.iter().any(|other| other == id));
     if is_named(CRON) == Some(true) {
-        let wishes = wishes::cron::wish(ground).map(|wish| vec![wish]).map_err(Error::from);
-        let part = Part::install(CRON, "cron", wishes, Store::crontab(ground.env), receipt);
+        let store = Store::crontab(ground.env);
+        let wish = wishes::cron::check(ground, &store)
+            .and_then(|()| Ok(wishes::cron::wish(ground, choice.notifier)?));
+        let part = Part::install(CRON, "cron", wish.map(|wish| vec![wish]), store, receipt);
         parts.push(Part { agent: ground.identities.get(CRON).cloned(), ..part });
     }
     if let Some(manager) = ground.manager.as_ref().filter(|_| is_named(NOTIFIER).unwrap_or(choice.notifier)) {
-        let wish = wishes::notifier::wish(ground, manager.kind());
-        let wishes = wish.map(|wish| vec![wish]).map_err(Error::from);
+        let is_known = receipt.records().iter().any(|record| record.owner == NOTIFIER);
+        let wish = wishes::notifier::wish(ground, manager.kind()).map_err(Error::from);
+        let wishes = match wish {
+            Ok(wish) if !is_known && wishes::notifier::is_of_others(ground, manager.kind(), &wish.path) => {
+                Err(Error::NotOurs { path: wish.path })
+            }
+            wish => wish.map(|wish| vec![wish]),
+        };
         parts.push(Part::install(NOTIFIER, "notifier", wishes, Store::Files, receipt));
     }
     parts
@@ -155,8 +163,10 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
         loop {
             let part = &mut parts[index];
             let Ok(changes) = &part.changes else { break };
+            // With the files, so that neither is ever without the other; what fails forgets none.
+            let earlier = receipt.clone();
             receipt.remember_identity(&part.id, part.agent.as_ref());
-            match apply::apply(changes, receipt, stop) {
+            match apply::apply(changes, receipt, earlier, stop) {
                 Ok(()) => {
                     part.is_done = true;
                     break;
@@ -193,7 +203,9 @@ pub fn carry_out(parts: &mut [Part], receipt: &mut Receipt, stop: &AtomicBool) -
 
 /// Whether these are the programs that uninstall would take from a harness whose entries could not be taken out.
 fn has_to_stay(part: &Part, earlier: &[Part], receipt: &Receipt) -> bool {
-    let is_set_up = |other: &Part| receipt.records().iter().any(|record| record.owner == other.id);
+    // A crontab is only in the plan where it may have a block of ours.
+    let is_set_up =
+        |other: &Part| other.id == CRON || receipt.records().iter().any(|record| record.owner == other.id);
     let is_left = |other: &Part| other.changes.is_err() && is_set_up(other);
     part.id == PROGRAMS && part.wishes.is_none() && earlier.iter().any(is_left)
 }

@@ -6,7 +6,7 @@ use super::receipt::Receipt;
 use super::service::Kind;
 use super::setup::{Choice, Part};
 use super::wishes::{self, Ground, Maker, Vehicle};
-use super::{CRON, Error, NOTIFIER, PROGRAMS, Store, Wish};
+use super::{CRON, Error, Fault, NOTIFIER, PROGRAMS, Store, Wish};
 use crate::edit::{self, Format};
 use crate::harness::Manifest;
 
@@ -46,17 +46,31 @@ pub fn plan_uninstall(
         }
     }
     let crontab = Store::crontab(ground.env);
-    if is_chosen(CRON) && (is_known(CRON) || wishes::cron::is_there(ground, &crontab)) {
+    if is_chosen(CRON) && (is_known(CRON) || has_block(ground, &crontab, receipt)) {
         add(CRON, "cron", vec![wishes::cron::any()], crontab);
     }
     if is_chosen(NOTIFIER) {
-        let wish = wishes::notifier::wish(ground, Kind::here());
+        let mut wish = wishes::notifier::wish(ground, Kind::here()).ok();
+        let is_of_others = |wish: &Wish| wishes::notifier::is_of_others(ground, Kind::here(), &wish.path);
+        if !is_known(NOTIFIER) {
+            wish = wish.filter(|wish| !is_of_others(wish));
+        }
         add(NOTIFIER, "notifier", wish.into_iter().collect(), Store::Files);
     }
     if choice.only.is_none() {
         add(PROGRAMS, "programs", programs.to_vec(), Store::Files);
     }
     parts
+}
+
+/// Whether a crontab that the receipt does not know has a block of ours, or may have one: where the receipt was lost,
+/// and the crontab cannot be read, the programs that it may start have to stay.
+fn has_block(ground: &Ground<'_>, store: &Store, receipt: &Receipt) -> bool {
+    match wishes::cron::is_there(ground, store) {
+        Ok(is_there) => is_there,
+        Err(Error::Crontab(Fault::Missing)) => false,
+        Err(_) => receipt.records().is_empty() && ground.programs.join("bch").exists(),
+    }
 }
 
 pub(super) fn plan_out(

@@ -4,6 +4,7 @@ mod bytes;
 mod crash;
 mod cron;
 mod cron_daemon;
+mod cron_refused;
 mod dialogue;
 pub mod doctor;
 mod edits;
@@ -21,6 +22,7 @@ mod questions;
 mod read_only;
 mod refusals;
 mod sequences;
+mod unit;
 mod versions;
 
 use std::collections::BTreeMap;

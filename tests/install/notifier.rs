@@ -1,4 +1,4 @@
-//! The notifier as a service: the unit, what the programs that read it make of it, and a real manager that runs it.
+//! The notifier as a service of a real manager: what setup starts, and uninstall stops and takes out.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,21 +7,17 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use backchannel::install::service::Kind;
-use backchannel::install::wishes::notifier::unit;
 use serde_json::Value;
 
 use super::{Snapshot, UserHome, assert_same, collect, result};
-use crate::support::home::{BCH, feed, succeed};
+use crate::support::home::{BCH, succeed};
 use crate::support::is_left_out;
 use crate::support::machine::{Machine, Manager};
 
-const UNIT: &str = "backchannel-notify.service";
+pub(super) const UNIT: &str = "backchannel-notify.service";
 const FILE: &str = ".config/systemd/user/backchannel-notify.service";
 /// Letters that mean something to a unit, to XML or to a shell.
-const HOSTILE: &str = "a %n%% $HOME ${x} &amp; <b> ; ~";
-/// Letters that systemd takes in no program's path.
-const QUOTES: &str = "'q' \"d\" \\x41";
+pub(super) const HOSTILE: &str = "a %n%% $HOME ${x} &amp; <b> ; ~";
 /// A manager starts what ended again after 5 s.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -197,59 +193,90 @@ fn setup_writes_no_unit_that_was_not_wanted_or_that_nothing_would_run() {
     );
 }
 
-/// A directory with hostile letters, and our program in it.
-fn hostile() -> (tempfile::TempDir, PathBuf) {
-    let directory = tempfile::tempdir().unwrap();
-    let program = directory.path().join(HOSTILE).join("bch");
-    fs::create_dir(program.parent().unwrap()).unwrap();
-    fs::write(&program, "#!/bin/sh\nprintf '%s|' \"$0\" \"$@\"\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    (directory, program)
-}
-
 #[test]
-fn systemd_finds_nothing_amiss_in_the_unit() {
-    let (directory, program) = hostile();
-    let file = directory.path().join(UNIT);
-    let home = program.with_file_name(QUOTES);
-    fs::write(&file, unit(Kind::Systemd, &program, &home).unwrap()).unwrap();
-    let mut analyze = Command::new("systemd-analyze");
-    analyze.args(["verify", "--user", "--man=no"]).arg(&file);
-    // It starts a manager of its own, which wants a place for its sockets.
-    let verified = analyze.env("XDG_RUNTIME_DIR", directory.path()).output();
-    let Ok(output) = verified else {
-        assert!(is_left_out(Err("systemd-analyze is missing, so nobody verified the unit".into())));
-        return;
+fn a_unit_of_another_data_directory_is_left_alone() {
+    let Some(desk) = Desk::new() else { return };
+    assert!(desk.run(&["setup"]).0);
+    let process = desk.process_after("0");
+    let before = fs::read_to_string(desk.user.join(FILE)).unwrap();
+    let elsewhere = |words: &[&str]| {
+        let mut command = desk.within(BCH, &[words, &["--yes"]].concat());
+        let output = desk.machine.command(command.env("XDG_DATA_HOME", desk.user.join("other"))).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
+    let (status, told) = elsewhere(&["setup", "--only", "notifier"]);
+    assert!(status == Some(1) && told.contains("is there already, and is not ours"), "{told}");
+    elsewhere(&["uninstall", "--only", "notifier"]);
+    assert_eq!(fs::read_to_string(desk.user.join(FILE)).unwrap(), before);
+    assert_eq!(desk.property("MainPID"), process, "another's service was stopped");
+}
+
+#[test]
+fn a_unit_that_its_user_changed_stays_and_stays_stopped() {
+    let Some(desk) = Desk::new() else { return };
+    assert!(desk.run(&["setup"]).0);
+    let process = desk.process_after("0");
+    let unit = desk.user.join(FILE);
+    let text = fs::read_to_string(&unit).unwrap() + "# mine\n";
+    fs::write(&unit, &text).unwrap();
+    let (done, report) = desk.run(&["uninstall"]);
+    assert!(done && report.to_string().contains("you changed it since setup"), "{report}");
+    assert_eq!(fs::read_to_string(&unit).unwrap(), text);
+    assert_eq!(desk.property("UnitFileState"), "disabled");
+    assert!(!Path::new("/proc").join(&process).exists(), "it runs on");
+}
+
+#[test]
+fn what_its_user_switched_off_is_started_by_name_alone() {
+    let Some(desk) = Desk::new() else { return };
+    assert!(desk.run(&["setup"]).0);
+    let process = desk.process_after("0");
+    desk.systemctl(&["disable", "--now", UNIT]);
+    assert!(desk.run(&["setup"]).0);
+    assert_eq!((&*desk.property("UnitFileState"), &*desk.property("MainPID")), ("disabled", "0"));
+    let (status, hint) = desk.checked().unwrap();
+    assert!(status == "warn" && hint.starts_with("bch setup --only notifier"), "{status}: {hint}");
+    assert!(desk.run(&["setup", "--only", "notifier"]).0);
+    desk.process_after(&process);
+    assert_eq!(desk.property("UnitFileState"), "enabled");
+}
+
+#[test]
+fn a_manager_that_refuses_holds_no_harness_back_and_one_that_is_silent_is_told_of() {
+    let Some(desk) = Desk::new() else { return };
+    assert!(desk.run(&["setup"]).0);
+    let process = desk.process_after("0");
+    // It answers, and stops nothing.
+    let programs = desk.home.file("programs");
+    fs::create_dir(&programs).unwrap();
+    let script = "#!/bin/sh\ncase \"$*\" in *disable*) echo 'no way' >&2; exit 1;; esac\nexec /usr/bin/systemctl \"$@\"\n";
+    let wrapper = programs.join("systemctl");
+    fs::write(&wrapper, script).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    desk.home.give();
+    let uninstall = |name: &str, value: &str| {
+        let mut command = desk.within(BCH, &["uninstall", "--yes"]);
+        desk.machine.command(command.env(name, value)).output().unwrap()
+    };
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    let output = uninstall("PATH", &path);
     let told = String::from_utf8_lossy(&output.stderr);
-    // It speaks of the units of this machine, too.
-    assert!(output.status.success() && !told.contains(UNIT), "{told}");
-}
+    assert!(
+        output.status.code() == Some(1) && told.contains("could not stop the notifier: no way"),
+        "{told}"
+    );
+    assert!(desk.user.join(FILE).exists() && !desk.user.join(".codex/hooks.json").exists());
+    assert!(desk.user.join(".local/share/backchannel/bin/bch").exists(), "the service needs it");
+    assert_eq!(desk.property("MainPID"), process);
 
-#[test]
-fn a_parser_of_property_lists_reads_the_agent_of_launchd() {
-    let (_directory, program) = hostile();
-    let text = unit(Kind::Launchd, &program, Path::new(QUOTES)).unwrap();
-    let script = "import json, plistlib, sys; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))";
-    if Command::new("python3").arg("--version").output().is_err() {
-        assert!(is_left_out(Err("python3 is missing, so nobody parsed the property list".into())));
-        return;
-    }
-    let output = feed(Command::new("python3").args(["-c", script]), text.as_bytes());
-    let value: Value = serde_json::from_str(&succeed(&output)).unwrap();
-    assert_eq!(value["Label"], Kind::Launchd.unit());
-    let words = [program.to_str().unwrap(), "notify", "--home", QUOTES];
-    assert_eq!(value["ProgramArguments"], serde_json::json!(words));
-    assert_eq!((&value["RunAtLoad"], &value["KeepAlive"]["SuccessfulExit"]), (&true.into(), &false.into()));
-}
-
-#[test]
-fn what_no_unit_can_hold_is_refused() {
-    for kind in [Kind::Systemd, Kind::Launchd] {
-        let refused = unit(kind, Path::new("/a\nExecStart=/bin/evil"), Path::new("/b")).unwrap_err();
-        assert!(refused.to_string().starts_with("a unit cannot hold the path"), "{refused}");
-        // A path that spells a place of the template is a path like others.
-        assert!(unit(kind, Path::new("/{home}"), Path::new("/{program}")).unwrap().contains("/{home}"));
-    }
-    unit(Kind::Systemd, Path::new(QUOTES), Path::new("/b")).unwrap_err();
+    let output = uninstall("XDG_RUNTIME_DIR", "/nowhere");
+    let shown = succeed(&output);
+    assert!(
+        shown.contains(&format!(
+            "1. end the notifier, which still runs from what was taken out: kill {process}"
+        )),
+        "{shown}"
+    );
+    assert!(!desk.user.join(".config").exists());
 }

@@ -6,7 +6,7 @@ use super::target::Target;
 use crate::cli::{mistake, open_spool};
 use crate::config::Config;
 use crate::env::Env;
-use crate::install::setup::Choice;
+use crate::install::setup::{Choice, Part};
 use crate::install::wishes::Ground;
 use crate::message::AgentName;
 use crate::spool::Spool as _;
@@ -84,8 +84,10 @@ impl Identities {
 
     /// Makes the agents that are not there yet. It comes after the harnesses: an agent without a reader would take
     /// mail that nobody is shown, a reader without an agent finds none until the next run.
-    pub(super) fn register(&self) -> anyhow::Result<()> {
-        for agent in self.wanted.iter().filter_map(|(_, agent)| agent.as_ref()) {
+    pub(super) fn register(&self, parts: &[Part]) -> anyhow::Result<()> {
+        let is_done = |id: &str| parts.iter().any(|part| part.id == id && part.is_done);
+        let done = self.wanted.iter().filter(|(id, _)| is_done(id));
+        for agent in done.filter_map(|(_, agent)| agent.as_ref()) {
             self.spool.register(agent).with_context(|| format!("could not make @{agent}"))?;
         }
         Ok(())

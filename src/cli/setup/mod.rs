@@ -23,13 +23,17 @@ use crate::install::receipt::Receipt;
 use crate::install::setup::{self, Choice};
 use crate::install::uninstall::plan_uninstall;
 use crate::install::wishes::{self, Ground, Vehicle, cron};
-use crate::install::{CRON, Error, PROGRAMS, Wish, codex, first_version};
+use crate::install::{CRON, CRONTAB, Error, NOTIFIER, PROGRAMS, Wish, codex, first_version};
 pub(super) use ask::watch_for_signals;
 use ask::{Questions, SETUP, is_a_person_here};
 use identities::Identities;
 use purge::Purge;
 use report::{Manner, report};
 use target::Target;
+
+/// What is left to a person whose crontab nobody can look at.
+const NO_CRONTAB: &str = "if cron comes back here: take our block out of your crontab (crontab -e). There is no \
+                          program `crontab` now";
 
 /// Everything that the commands on harnesses need.
 pub(super) struct Site {
@@ -118,12 +122,12 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     let (word, confirmation) = (SETUP, "Set these up?");
     let questions = Questions { word, confirmation, arguments: &arguments.plan, json, stop: &stop, env };
     let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
-    let (mut trusted, mut started) = (Ok(()), Ok(()));
+    let (mut trusted, mut started, mut registered) = (Ok(()), Ok(()), Ok(()));
     if go {
         setup::carry_out(&mut parts, &mut site.receipt, &stop)
             .map_err(|error| stopped(error.into(), word))?;
-        identities.register()?;
-        started = notifier::start(&parts, manager.as_ref(), &site);
+        registered = identities.register(&parts);
+        started = notifier::start(&parts, manager.as_ref(), &site, &choice);
         if parts.iter().any(|part| part.id == "codex" && part.is_done) {
             trusted = questions.trust_codex(arguments.trust_hooks, &site);
         }
@@ -135,7 +139,7 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
         steps(id, &site).into_iter().chain(missing).collect()
     });
     let late = ("stopped at the question of trust; what is set up stays", "codex   # then /hooks");
-    trusted.map_err(|error| stopped_late(error, late)).and(reported)?;
+    trusted.map_err(|error| stopped_late(error, late)).and(registered).and(reported)?;
     Ok(started.map_err(Error::from)?)
 }
 
@@ -157,14 +161,15 @@ pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -
     let count = parts.len();
     let questions = Questions { word, confirmation, arguments, json, stop: &stop, env };
     let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
+    let mut ended = Ok(());
     if go {
         if parts.len() < count {
             // A harness that was not picked still starts them.
             parts.retain(|part| part.id != PROGRAMS);
         }
-        let running = notifier::stop(&parts, &site.env).map_err(Error::from)?;
+        let running = notifier::stop(&mut parts, &site.env);
         match setup::carry_out(&mut parts, &mut site.receipt, &stop) {
-            Ok(()) => running.end(&parts, &site.env).map_err(Error::from)?,
+            Ok(()) => ended = running.end(&parts, &site.env),
             Err(error) => {
                 running.resume(&site.env).map_err(Error::from)?;
                 return Err(stopped(error.into(), word));
@@ -180,7 +185,14 @@ pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -
             }
         }
     }
-    report(&parts, &Manner { json, is_only_shown: !go, is_seen: !arguments.yes, env }, |_| Vec::new())?;
+    let manner = Manner { json, is_only_shown: !go, is_seen: !arguments.yes, env };
+    let left = |id: &str| match id {
+        NOTIFIER if go => notifier::runs_on(&site.home).into_iter().collect(),
+        CRON if go && site.env.find_program(CRONTAB).is_none() => vec![NO_CRONTAB.to_owned()],
+        _ => Vec::new(),
+    };
+    report(&parts, &manner, left)?;
+    ended.map_err(Error::from)?;
     let is_kept = go && !site.receipt.records().is_empty();
     match purge && (go || arguments.dry_run) {
         true if is_kept => {

@@ -1,16 +1,18 @@
 //! The notifier in `setup` and `uninstall`: whether there is a manager to run it, the question, its start and its end.
 
 use std::fs;
+use std::path::Path;
 
 use super::Site;
 use super::ask::{Questions, SETUP};
 use crate::cli::mistake;
 use crate::env::Env;
 use crate::install::receipt::Receipt;
-use crate::install::service::{Fault, Kind, Manager};
+use crate::install::service::{Fault, Kind, Manager, State};
 use crate::install::setup::{Choice, Part};
 use crate::install::wishes::Ground;
 use crate::install::{CRON, NOTIFIER, PROGRAMS};
+use crate::notify::status;
 
 /// Asks for a service manager, where the answer matters.
 pub(super) fn ask_manager(ground: &mut Ground<'_>, choice: &Choice) -> anyhow::Result<()> {
@@ -48,6 +50,10 @@ impl Questions<'_> {
             let question = "Start a service that shows a notification when urgent mail comes?";
             if !self.confirm(question, true)? {
                 parts.retain(|part| part.id != NOTIFIER);
+                // Programs that nothing would start are wanted by nobody.
+                return Ok(
+                    parts.iter().any(|part| part.id != PROGRAMS) && parts.iter().any(Part::has_changes)
+                );
             }
         }
         Ok(parts.iter().any(Part::has_changes))
@@ -58,14 +64,21 @@ fn find(parts: &[Part]) -> Option<&Part> {
     parts.iter().find(|part| part.id == NOTIFIER && part.changes.is_ok())
 }
 
-/// Starts what was set up, and starts it anew where it or its program changed.
-pub(super) fn start(parts: &[Part], manager: Option<&Manager>, site: &Site) -> Result<(), Fault> {
+/// Starts what was set up, and starts it anew where it or its program changed. One that its user switched off stays so
+/// until it is named.
+pub(super) fn start(
+    parts: &[Part],
+    manager: Option<&Manager>,
+    site: &Site,
+    choice: &Choice,
+) -> Result<(), Fault> {
     let has_new_program = parts.iter().any(|part| part.id == PROGRAMS && part.is_done && part.has_changes());
     let was_set_up = || site.receipt.records().iter().any(|record| record.owner == NOTIFIER);
     match (find(parts), manager) {
         (Some(part), Some(manager)) if part.is_done => {
             let state = manager.state()?;
-            if part.has_changes() || !state.is_enabled || !state.is_running {
+            let is_amiss = state.is_enabled && !state.is_running;
+            if part.has_changes() || is_amiss || choice.only.is_some() && !state.is_running {
                 manager.start(&manager.kind().unit_file(&site.env).ok_or(Fault::NoHome)?)
             } else if has_new_program {
                 manager.restart()
@@ -83,20 +96,25 @@ pub(super) fn start(parts: &[Part], manager: Option<&Manager>, site: &Site) -> R
     }
 }
 
-/// What `uninstall` stopped, so that it can be started again.
-pub(super) struct Stopped(Option<Manager>);
+/// What `uninstall` stopped, and how it was before.
+pub(super) struct Stopped(Option<(Manager, State)>);
 
-/// Stops the notifier before its unit goes.
-pub(super) fn stop(parts: &[Part], env: &Env) -> Result<Stopped, Fault> {
-    if find(parts).is_none() {
-        return Ok(Stopped(None));
+/// Stops the notifier before its unit goes; where it cannot be stopped, its part is refused.
+pub(super) fn stop(parts: &mut [Part], env: &Env) -> Stopped {
+    let Some(part) = parts.iter_mut().find(|part| part.id == NOTIFIER && part.changes.is_ok()) else {
+        return Stopped(None);
+    };
+    let Some(manager) = Manager::find(env) else {
+        disable(env);
+        return Stopped(None);
+    };
+    match manager.state().and_then(|before| manager.stop().map(|()| before)) {
+        Ok(before) => Stopped(Some((manager, before))),
+        Err(fault) => {
+            part.changes = Err(fault.into());
+            Stopped(None)
+        }
     }
-    let manager = Manager::find(env);
-    match &manager {
-        Some(manager) => manager.stop()?,
-        None => disable(env),
-    }
-    Ok(Stopped(manager))
 }
 
 /// Takes away the link by which the unit was enabled, as the manager would: the directory that held it is to be empty
@@ -111,24 +129,30 @@ fn disable(env: &Env) {
 }
 
 impl Stopped {
-    /// The unit is gone: so is what the manager knows of it.
+    /// The unit is gone: so is what the manager knows of it. One that its user changed stays, and stays stopped.
     pub(super) fn end(self, parts: &[Part], env: &Env) -> Result<(), Fault> {
-        let Some(part) = find(parts) else { return self.resume(env) };
-        let is_gone = part.is_done && part.changes.iter().flatten().all(|change| change.kept.is_none());
-        if !is_gone {
-            return self.resume(env);
+        match find(parts).filter(|part| part.is_done) {
+            Some(_) => {
+                if let Some((manager, _)) = &self.0 {
+                    manager.forget();
+                }
+                Ok(())
+            }
+            None => self.resume(env),
         }
-        if let Some(manager) = &self.0 {
-            manager.forget();
-        }
-        Ok(())
     }
 
-    /// The unit stayed: it is to run as before.
+    /// The unit stayed: it is to be as before.
     pub(super) fn resume(self, env: &Env) -> Result<(), Fault> {
         match (self.0, Kind::here().unit_file(env)) {
-            (Some(manager), Some(file)) if file.exists() => manager.start(&file),
+            (Some((manager, before)), Some(file)) if file.exists() => manager.restore(&file, before),
             _ => Ok(()),
         }
     }
+}
+
+/// What is left to a person where nobody could be told to stop it.
+pub(super) fn runs_on(home: &Path) -> Option<String> {
+    let process = status::running(home).ok().flatten()?;
+    Some(format!("end the notifier, which still runs from what was taken out: kill {process}"))
 }

@@ -8,7 +8,7 @@ use crate::edit::{self, Entry, Holder};
 use crate::install::file::{self, Found};
 use crate::install::receipt::{Receipt, Record};
 use crate::install::wishes::NAME;
-use crate::install::{Content, Error, Fingerprint, PROGRAMS, Store, Wish};
+use crate::install::{Content, Error, Fault, Fingerprint, PROGRAMS, Store, Wish};
 
 /// What taking out a record's file changes.
 ///
@@ -23,6 +23,8 @@ pub fn revert(record: &Record, store: &Store, receipt: &Receipt) -> Result<Chang
     };
     let (found, kept) = match found {
         Err(Error::NoFile { path }) => (file::nothing_at(&path), Some(REPLACED)),
+        // Without its program nobody can say what is in the crontab, and nothing runs it.
+        Err(Error::Crontab(Fault::Missing)) => (file::nothing_at(place), None),
         found => (found?, None),
     };
     let mut change = Change::nothing(&record.owner, record.path.clone(), store, &found);
@@ -82,7 +84,7 @@ fn take_out(record: &Record, found: &Found, change: &mut Change) -> Result<(), E
 pub fn sweep(wish: &Wish, store: &Store) -> Result<Option<Change>, Error> {
     let found = match (&wish.content, store.find(&wish.path)) {
         (Content::Program { .. }, _) => file::find_own(&wish.path)?,
-        (_, Err(Error::NoFile { .. })) => return Ok(None),
+        (_, Err(Error::NoFile { .. } | Error::Crontab(Fault::Missing))) => return Ok(None),
         (_, found) => found?,
     };
     let mut change = Change::nothing(&wish.owner, wish.path.clone(), store, &found);

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use super::Ground;
-use crate::edit::crontab::{Setting, settings};
+use crate::edit::crontab::{Setting, programs, settings};
 use crate::edit::{Entry, Format};
-use crate::install::{CRON, CRONTAB, Content, Fault, Store, Wish};
+use crate::install::{CRON, CRONTAB, Content, Error, Fault, Store, Wish};
 use crate::shell::quoted;
 
 /// Where cron looks for a job's programs unless a crontab says so: `/usr/bin:/bin` (run on Debian, even where PAM or
@@ -22,18 +22,19 @@ const LONGEST: usize = 998;
 /// The programs that run crontabs: of Debian and FreeBSD, cronie and BusyBox, fcron.
 const DAEMONS: [&str; 3] = ["cron", "crond", "fcron"];
 
-/// What goes into the crontab; a job for the notifier among it where no service manager answers that could run it.
+/// What goes into the crontab; a job for the notifier among it where that is wanted, and no service manager answers
+/// that could run it.
 ///
 /// # Errors
 /// Where a path of ours has letters that a crontab cannot hold.
-pub fn wish(ground: &Ground<'_>) -> Result<Wish, Fault> {
+pub fn wish(ground: &Ground<'_>, notifier: bool) -> Result<Wish, Fault> {
     let agent = ground.identities.get(CRON).or(ground.agent.as_ref());
     let mut lines = vec![format!("PATH={PATH}:{}", ground.programs.display())];
     lines.extend(agent.map(|agent| format!("BACKCHANNEL_AGENT={agent}")));
     if ground.env.default_home().as_ref() != Some(&ground.home) {
         lines.push(format!("BACKCHANNEL_HOME={}", ground.home.display()));
     }
-    if ground.manager.is_none() {
+    if notifier && ground.manager.is_none() {
         let program = quoted(&ground.programs.join("bch"));
         let line = format!("{program} notify --once --home {} >/dev/null 2>&1 || true", quoted(&ground.home));
         lines.push(format!("* * * * * {}", line.replace('%', "\\%")));
@@ -60,11 +61,25 @@ pub fn any() -> Wish {
 }
 
 /// Whether the crontab has a block for our programs as they lie here, and not for those of another home.
-#[must_use]
-pub fn is_there(ground: &Ground<'_>, store: &Store) -> bool {
-    let found = store.find(Path::new(CRONTAB)).ok().and_then(|found| found.bytes).unwrap_or_default();
-    let line = format!("PATH={PATH}:{}", ground.programs.display());
-    String::from_utf8_lossy(&found).lines().any(|found| found == line)
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn is_there(ground: &Ground<'_>, store: &Store) -> Result<bool, Error> {
+    let found = store.bytes(Path::new(CRONTAB))?.unwrap_or_default();
+    Ok(programs(&String::from_utf8_lossy(&found)).is_some_and(|programs| programs == ground.programs))
+}
+
+/// Whether the crontab is free for a block of ours.
+///
+/// # Errors
+/// Where it cannot be read, or has the block of another backchannel that is still there.
+pub fn check(ground: &Ground<'_>, store: &Store) -> Result<(), Error> {
+    let found = store.bytes(Path::new(CRONTAB))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&found);
+    match programs(&text).filter(|programs| *programs != ground.programs && programs.join("bch").exists()) {
+        Some(programs) => Err(Fault::Another { programs: programs.to_owned() }.into()),
+        None => Ok(()),
+    }
 }
 
 /// What a person has to do yet: settings of the user's hold in place of ours, and nobody may run the jobs.

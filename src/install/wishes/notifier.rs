@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Ground;
 use crate::install::service::{Fault, Kind};
 use crate::install::{Content, NOTIFIER, Wish};
+use crate::spool::local::files::read_settings;
 
 const SYSTEMD: &str = include_str!("../../../templates/backchannel-notify.service");
 const LAUNCHD: &str = include_str!("../../../templates/sh.backchannel.notify.plist");
@@ -17,6 +18,18 @@ pub fn wish(ground: &Ground<'_>, kind: Kind) -> Result<Wish, Fault> {
     let path = kind.unit_file(ground.env).ok_or(Fault::NoHome)?;
     let bytes = unit(kind, &ground.programs.join("bch"), &ground.home)?.into_bytes();
     Ok(Wish { owner: NOTIFIER.to_owned(), path, content: Content::Whole { bytes }, lock: None })
+}
+
+/// Whether a unit is there that runs other programs than ours: another data directory's.
+#[must_use]
+pub fn is_of_others(ground: &Ground<'_>, kind: Kind, path: &Path) -> bool {
+    let found = read_settings(path).unwrap_or_default();
+    let program = ground.programs.join("bch");
+    let ours = match kind {
+        Kind::Systemd => systemd_program(&program).map(|program| format!("ExecStart={program} ")),
+        Kind::Launchd => xml(&program).map(|program| format!("<string>{program}</string>")),
+    };
+    !found.is_empty() && !ours.is_ok_and(|ours| memchr::memmem::find(&found, ours.as_bytes()).is_some())
 }
 
 /// A unit that runs this program for this home.
