@@ -1,7 +1,7 @@
 //! backchannel: mail between coding agents, across harnesses, machines and people.
 //!
-//! Dependencies point downward: `cli` and the hook stand on [`delivery`], [`mcp`], [`notify`], [`doctor`] and [`install`],
-//! those on [`attention`], [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
+//! Dependencies point downward: `cli` and the hook stand on [`delivery`], [`mcp`], [`notify`], [`relay`], [`doctor`] and
+//! [`install`], those on [`attention`], [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
 
 pub mod attention;
 pub mod cli;
@@ -15,7 +15,9 @@ pub mod install;
 pub mod mcp;
 pub mod message;
 pub mod notify;
+pub mod relay;
 pub mod repository;
+pub mod secret;
 pub mod shell;
 pub mod spool;
 

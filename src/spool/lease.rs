@@ -14,8 +14,13 @@ const PROCESS: SignedDuration = SignedDuration::from_secs(60);
 
 /// The name of a lease and of its directory: 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct LeaseId(String);
+
+/// A text that names no lease.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a lease has 32 lower-case hexadecimal digits")]
+pub struct InvalidLease;
 
 /// A process that can be recognised: a pid alone is used again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,14 +76,28 @@ pub struct Lease {
 }
 
 impl LeaseId {
+    /// A name that nobody else has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().as_simple().to_string())
+    }
+
     fn none() -> Self {
         Self(String::new())
     }
 
     /// Reads a directory's name.
     pub(crate) fn from_directory(name: &str) -> Option<Self> {
+        Self::try_from(name.to_owned()).ok()
+    }
+}
+
+impl TryFrom<String> for LeaseId {
+    type Error = InvalidLease;
+
+    fn try_from(name: String) -> Result<Self, InvalidLease> {
         let fits = name.len() == 32 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        fits.then(|| Self(name.to_owned()))
+        if fits { Ok(Self(name)) } else { Err(InvalidLease) }
     }
 }
 
@@ -92,9 +111,8 @@ impl Lease {
     /// A new lease of this process.
     #[must_use]
     pub fn of_command(now: Timestamp) -> Self {
-        let id = LeaseId(uuid::Uuid::new_v4().as_simple().to_string());
         Self {
-            id,
+            id: LeaseId::random(),
             holder: Holder::Command { process: ProcessIdentity::of(std::process::id()) },
             until: now + PROCESS,
         }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use claim::{Afterwards, Claim, Claimed, Filter, Held, Left, Moment, Shown, Take};
 pub use error::Error;
-pub use lease::{Holder, Holding, Lease, LeaseId};
+pub use lease::{Holder, Holding, InvalidLease, Lease, LeaseId};
 pub use select::Quota;
 pub use watch::{Landed, Watch, Whose};
 
