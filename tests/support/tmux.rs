@@ -14,6 +14,14 @@ use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Runs a program and then names the terminal "ended", which comes after all that the program wrote. It keeps
+/// the terminal open: when the last program of one ends, tmux may leave out what it has not read yet.
+/// `env -i` takes away what tmux adds (TMUX, TERM): programs behave otherwise when they know.
+const SCRIPT: &str = r#"trap : INT QUIT
+env -i "$@"
+printf '\033]2;ended\007'
+exec sleep 3600"#;
+
 pub struct Tmux {
     /// Holds the socket; the server is gone before the directory goes.
     directory: tempfile::TempDir,
@@ -44,16 +52,11 @@ impl Tmux {
         let (columns, rows) = (columns.to_string(), rows.to_string());
         let size = ["new-session", "-d", "-x", &columns, "-y", &rows, "-c"];
         let mut command = tmux.command();
-        // One invocation, since a server without a session ends; options first, since a program
-        // may end before the next command comes. The note on a program that ended would push the
-        // first line off the screen; `-q`, since an older tmux has no choice about it.
-        command.args(["start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";"]);
-        command.args(["set-option", "-gq", "remain-on-exit-format", "", ";"]);
-        // Without it tmux waits after Escape, in case a longer key follows.
-        command.args(["set-option", "-s", "escape-time", "0", ";"]);
+        // One invocation, since a server without a session ends. Without the option tmux waits after Escape, in
+        // case a longer key follows.
+        command.args(["start-server", ";", "set-option", "-s", "escape-time", "0", ";"]);
         command.args(size).arg(work_dir);
-        // `env -i` takes away what tmux adds (TMUX, TERM): programs behave otherwise when they know.
-        command.args(["--", "env", "-i"]);
+        command.args(["--", "/bin/sh", "-c", SCRIPT, "sh"]);
         for (name, value) in env {
             let mut pair = name.clone();
             pair.push("=");
@@ -102,9 +105,9 @@ impl Tmux {
         succeeded(output, "read the screen").trim_end().to_owned()
     }
 
-    /// Whether the program has ended.
-    pub fn has_ended(&self) -> bool {
-        self.is_set("#{pane_dead}")
+    /// Whether the program has ended, and the screen shows all that it wrote.
+    fn has_ended(&self) -> bool {
+        self.is_set("#{==:#{pane_title},ended}")
     }
 
     /// Whether the cursor is to be seen.
@@ -174,11 +177,11 @@ impl Drop for Tmux {
     fn drop(&mut self) {
         // A program may take seconds to end when its terminal goes, and write to its home until
         // then, which the test is about to remove. So it ends first, with its process group.
-        let state = ["display-message", "-p", "#{pane_dead} #{pane_pid}"];
-        if let Ok(output) = self.command().args(state).output()
-            && let Some(process) = String::from_utf8_lossy(&output.stdout).strip_prefix("0 ")
+        let process = ["display-message", "-p", "#{pane_pid}"];
+        if let Ok(output) = self.command().args(process).output()
+            && let Ok(process) = String::from_utf8_lossy(&output.stdout).trim().parse::<u32>()
         {
-            let group = format!("-{}", process.trim());
+            let group = format!("-{process}");
             drop(Command::new("kill").args(["-KILL", "--", &group]).output());
         }
         // It fails if the server is already gone.
