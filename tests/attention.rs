@@ -65,7 +65,7 @@ fn a_repository_opts_out_alone() {
     assert_eq!(shown(&home, "UserPromptSubmit", &quiet), "");
     assert_eq!(shown(&home, "UserPromptSubmit", &quiet.join("deep")), "");
     here(&["resume", "--here"]);
-    bob(&home, &["pause", "--for", "30min"]);
+    bob(&home, &["pause", "30min"]);
     assert_eq!(shown(&home, "UserPromptSubmit", &other), "");
     bob(&home, &["resume"]);
     assert!(shown(&home, "UserPromptSubmit", &quiet.join("deep")).contains("| anywhere"));

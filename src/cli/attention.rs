@@ -27,12 +27,9 @@ pub(super) fn pause(span: Option<SignedDuration>, is_here: bool, env: &Env) -> a
         return said(&format!("no agent in {} is shown mail until `bch resume --here`", directory.display()));
     }
     if let Some(span) = span
-        && (span <= SignedDuration::ZERO || span > LONGEST)
+        && span > LONGEST
     {
-        return Err(mistake(
-            "a pause has a span between nothing and a year",
-            "bch pause   # until `bch resume`",
-        ));
+        return Err(mistake("a pause lasts a year at most", "bch pause   # until `bch resume`"));
     }
     let until = span.map(|span| env.now().checked_add(span)).transpose().context("could not pause")?;
     change(env, |attention| attention.paused = Some(Pause { until }))?;

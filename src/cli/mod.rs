@@ -84,7 +84,7 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Unsub { channel } => directory::unsubscribe(&channel, env),
         Command::Agents => directory::agents(json, env),
         Command::Channels => directory::channels(json, env),
-        Command::Pause { span, here } => attention::pause(span, here, env),
+        Command::Pause { span, also_span, here } => attention::pause(span.or(also_span), here, env),
         Command::Resume { here } => attention::resume(here, env),
         Command::Mute { whom } => attention::mute(&whom, json, env),
         Command::Unmute { whom } => attention::unmute(&whom, env),

@@ -83,6 +83,6 @@ fn crontab(sheet: &mut Sheet<'_>, ground: &Ground<'_>, record: &Record) {
         Ok(_) => sheet.ok("cron", "our block is in your crontab"),
     }
     for step in cron::steps(ground) {
-        sheet.warn("cron", step, "crontab -e");
+        sheet.warn("cron", step.what, step.how);
     }
 }

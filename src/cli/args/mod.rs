@@ -2,6 +2,7 @@
 
 mod machine;
 mod mail;
+mod span;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -89,9 +90,12 @@ pub(super) enum Command {
     },
     /// Let mail wait: no agent is shown any, and nothing is notified
     Pause {
-        /// For so long, such as `2h` or `90min`; else until `bch resume`
-        #[arg(long = "for", value_name = "SPAN", conflicts_with = "here")]
+        /// For so long, such as `2h`, `90min` or `3d`; else until `bch resume`
+        #[arg(value_name = "SPAN", value_parser = span::span, conflicts_with = "here")]
         span: Option<SignedDuration>,
+        /// The same
+        #[arg(long = "for", value_name = "SPAN", value_parser = span::span, conflicts_with_all = ["here", "span"])]
+        also_span: Option<SignedDuration>,
         /// Only for agents that work in this repository, until `bch resume --here`
         #[arg(long)]
         here: bool,

@@ -264,7 +264,7 @@ fn steps(id: &str, site: &Site) -> Vec<String> {
         );
     }
     if id == CRON {
-        steps.extend(cron::steps(&site.ground(false)));
+        steps.extend(cron::steps(&site.ground(false)).iter().map(ToString::to_string));
     }
     if id == PROGRAMS && Config::load(&site.env).is_ok_and(|config| config.agent().is_err()) {
         steps.push("name this machine's agent: bch init NAME".into());

@@ -82,16 +82,32 @@ pub fn check(ground: &Ground<'_>, store: &Store) -> Result<(), Error> {
     }
 }
 
+/// What a person has to do yet, and by which command.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What, and why.
+    pub what: String,
+    /// The command.
+    pub how: &'static str,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} ({})", self.what, self.how)
+    }
+}
+
 /// What a person has to do yet: settings of the user's hold in place of ours, and nobody may run the jobs.
 #[must_use]
-pub fn steps(ground: &Ground<'_>) -> Vec<String> {
+pub fn steps(ground: &Ground<'_>) -> Vec<Step> {
     let found = Store::crontab(ground.env).find(Path::new(CRONTAB)).ok().and_then(|found| found.bytes);
     let text = String::from_utf8(found.unwrap_or_default()).unwrap_or_default();
     let mut steps = hidden(ground, &text);
     if !has_daemon() {
-        steps.push(
-            "start cron: it does not seem to run here, so that no job is run (ps -e | grep cron)".into(),
-        );
+        steps.push(Step {
+            what: "start cron: it does not seem to run here, so that no job is run".into(),
+            how: "sudo service cron start",
+        });
     }
     steps
 }
@@ -104,18 +120,17 @@ fn has_daemon() -> bool {
     names.any(|name| DAEMONS.contains(&name.trim_end()))
 }
 
-fn hidden(ground: &Ground<'_>, crontab: &str) -> Vec<String> {
+fn hidden(ground: &Ground<'_>, crontab: &str) -> Vec<Step> {
     let programs = ground.programs.to_string_lossy();
     let step = |Setting { name, line, value }: &Setting<'_>| match *name {
         "PATH" if value.contains(&*programs) => None,
         "PATH" => Some(format!(
-            "line {line} of your crontab sets PATH: add `:{programs}` to it, so that the jobs below find `bch` \
-             (crontab -e)"
+            "line {line} of your crontab sets PATH: add `:{programs}` to it, so that the jobs below find `bch`"
         )),
         "BACKCHANNEL_AGENT" | "BACKCHANNEL_HOME" => Some(format!(
             "line {line} of your crontab sets {name}: it holds for the jobs below, in place of ours"
         )),
         _ => None,
     };
-    settings(crontab).iter().filter_map(step).collect()
+    settings(crontab).iter().filter_map(step).map(|what| Step { what, how: "crontab -e" }).collect()
 }
