@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::env::Env;
 use crate::message::AgentName;
 use crate::notify::quiet::QuietHours;
+use crate::redaction::Redaction;
 use crate::shell::word;
 use crate::spool::local::files;
 
@@ -181,6 +182,19 @@ impl Config {
             notify: NotifySettings,
         }
         Ok(self.read_settings::<Tables>()?.notify)
+    }
+
+    /// What is replaced in the copies of messages that are kept for good; all known forms where nothing is set.
+    ///
+    /// # Errors
+    /// Where `bch.toml` cannot be read or does not parse.
+    pub fn redaction(&self) -> Result<Redaction, Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Tables {
+            redaction: Redaction,
+        }
+        Ok(self.read_settings::<Tables>()?.redaction)
     }
 
     fn read_settings<T: Default + DeserializeOwned>(&self) -> Result<T, Error> {

@@ -15,6 +15,7 @@ pub mod install;
 pub mod mcp;
 pub mod message;
 pub mod notify;
+pub mod redaction;
 pub mod relay;
 pub mod repository;
 pub mod secret;
