@@ -1,0 +1,59 @@
+//! A message without its body, as the index keeps it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::message::{Address, AgentName, ChannelName, Context, Message, MessageId, Priority, Scope};
+
+/// After this long a message goes to any reader, whatever its scope.
+const STRAY: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What is known of a message without its body.
+#[derive(Debug, Clone)]
+pub(super) struct Envelope {
+    pub(super) id: MessageId,
+    pub(super) ts: Timestamp,
+    pub(super) from: AgentName,
+    /// The channel that it was sent to, if it was.
+    channel: Option<ChannelName>,
+    pub(super) priority: Priority,
+    scope: Option<Scope>,
+    /// Bytes of the body.
+    pub(super) size: usize,
+    /// Bytes of all that its sender wrote: references may be most of them.
+    pub(super) weight: usize,
+}
+
+impl Envelope {
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            id: message.id,
+            ts: message.ts,
+            from: message.from.clone(),
+            channel: match &message.to {
+                Address::Channel(channel) => Some(channel.clone()),
+                Address::Agent(_) => None,
+            },
+            priority: message.priority,
+            scope: message.scope.clone(),
+            size: message.body.len(),
+            weight: message.body.len() + message.refs.iter().map(String::len).sum::<usize>(),
+        }
+    }
+
+    /// As [`Message::matches`].
+    pub(super) fn matches(&self, contexts: &[Context]) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.matches(contexts))
+    }
+
+    /// As [`Message::is_among`].
+    pub(super) fn is_among(&self, addresses: &[Address]) -> bool {
+        addresses.iter().any(|address| match address {
+            Address::Agent(name) => *name == self.from,
+            Address::Channel(channel) => self.channel.as_ref() == Some(channel),
+        })
+    }
+
+    pub(super) fn is_stray(&self, now: Timestamp) -> bool {
+        now.duration_since(self.ts) > STRAY
+    }
+}

@@ -1,0 +1,149 @@
+//! Sending: what a message must be, whom it goes to, and whether it was sent before. The disk's part is
+//! [`super::commit`]'s.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+
+use super::super::{Error, Result, RoomId};
+use super::agents::Member;
+use super::commit::{Committer, Delivery};
+use super::envelope::Envelope;
+use super::remembered::{Answer, Begin, Content, Key};
+use super::rooms::Room;
+use super::{Engine, lock, read};
+use crate::message::{Address, Message, MessageId};
+use crate::spool::Sent;
+
+/// What became of a send before the disk was touched.
+pub(super) enum Prepared {
+    /// It was delivered before.
+    Delivered(Sent),
+    /// The same is on its way.
+    Underway(oneshot::Receiver<Answer>),
+    /// It is to be delivered.
+    New(Delivery, oneshot::Receiver<Answer>),
+}
+
+impl Engine {
+    pub(super) async fn send(
+        self: Arc<Self>,
+        room: &RoomId,
+        message: Message,
+        durable: bool,
+        committer: &Committer,
+    ) -> Result<Sent> {
+        let (room, _) = self.member(room, &message.from)?;
+        let answer = match self.prepare(&room, &message)? {
+            Prepared::Delivered(sent) => return Ok(sent),
+            Prepared::Underway(answer) => answer,
+            Prepared::New(delivery, answer) => {
+                if durable {
+                    committer.hand_in(delivery, &self);
+                } else {
+                    // It runs to its end even where the caller is gone.
+                    tokio::task::spawn_blocking(move || self.commit(vec![delivery], false));
+                }
+                answer
+            }
+        };
+        answer.await.unwrap_or(Err(Error::System { verb: "write", kind: std::io::ErrorKind::Interrupted }))
+    }
+
+    /// Checks a message, finds its recipients, and keeps a place for it with each.
+    pub(super) fn prepare(&self, room: &Arc<Room>, message: &Message) -> Result<Prepared> {
+        message.check().map_err(|error| Error::Invalid(error.to_string()))?;
+        let (body, most) = (message.body.len(), self.limits.body_bytes);
+        if body > most {
+            return Err(Error::Invalid(format!("the body has {body} bytes; {most} is the limit")));
+        }
+        if message.refs.len() > self.limits.refs {
+            return Err(Error::Invalid(format!("a message has {} references at most", self.limits.refs)));
+        }
+        let now = self.env.now();
+        let (key, content) = (Key::of(&room.id, message.id), Content::of(message));
+        let to = match recipients(room, message) {
+            Ok(to) => to,
+            // Who sends again need not find the same subscribers.
+            Err(error) => {
+                return match self.remembered.is_delivered(key, content, now) {
+                    Some(true) => Ok(Prepared::Delivered(Sent::default())),
+                    Some(false) => Err(Error::Duplicate(message.id)),
+                    None => Err(error),
+                };
+            }
+        };
+        match self.remembered.begin(key, content, now) {
+            Begin::Delivered => Ok(Prepared::Delivered(sent(&to))),
+            Begin::Other => Err(Error::Duplicate(message.id)),
+            Begin::Underway(answer) => Ok(Prepared::Underway(answer)),
+            Begin::New(answer) => {
+                if let Err(error) = self.reserve(room, message.id, &to) {
+                    self.remembered.finish(key, &Err(error.clone()), now);
+                    return Err(error);
+                }
+                let envelope = Envelope::of(message);
+                let delivery =
+                    Delivery { room: room.clone(), key, content, envelope, text: message.to_json(), to };
+                Ok(Prepared::New(delivery, answer))
+            }
+        }
+    }
+
+    /// Keeps a place for one more message with each recipient, or with none.
+    fn reserve(&self, room: &Room, id: MessageId, to: &[Arc<Member>]) -> Result<()> {
+        let most = self.limits.unread_per_room;
+        let before = room.waiting.fetch_add(to.len(), Ordering::Relaxed);
+        let mut result = if before + to.len() > most {
+            Err(Error::Many { what: "the room has too much unread mail".into(), most })
+        } else {
+            Ok(())
+        };
+        let mut reserved = 0;
+        for member in to {
+            if result.is_err() {
+                break;
+            }
+            result = self.reserve_one(id, member);
+            reserved += usize::from(result.is_ok());
+        }
+        if result.is_err() {
+            to[..reserved].iter().for_each(|member| lock(&member.mailbox).unreserve());
+            room.waiting.fetch_sub(to.len(), Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn reserve_one(&self, id: MessageId, member: &Member) -> Result<()> {
+        let mut mailbox = lock(&member.mailbox);
+        if mailbox.is_closed() {
+            return Err(Error::UnknownAgent(member.name.clone()));
+        }
+        if mailbox.entry(id).is_some() {
+            return Err(Error::Duplicate(id));
+        }
+        let most = self.limits.unread_per_agent;
+        if mailbox.reserve(most) {
+            Ok(())
+        } else {
+            Err(Error::Many { what: format!("@{} has too much unread mail", member.name), most })
+        }
+    }
+}
+
+/// Whom a message goes to.
+fn recipients(room: &Room, message: &Message) -> Result<Vec<Arc<Member>>> {
+    match &message.to {
+        Address::Agent(name) => Ok(vec![room.member(name)?]),
+        Address::Channel(channel) => {
+            let members = read(&room.names).subscribers(channel, &message.from);
+            if members.is_empty() { Err(Error::NoSubscribers(channel.clone())) } else { Ok(members) }
+        }
+    }
+}
+
+/// The answer to a send.
+pub(super) fn sent(to: &[Arc<Member>]) -> Sent {
+    Sent { to: to.iter().map(|member| member.agent()).collect(), ..Sent::default() }
+}
