@@ -1,61 +1,37 @@
-//! `bch-hook`: what a harness starts at every prompt. It always exits 0 and prints one JSON object or
-//! nothing; what went wrong goes to `hook.log` in the home.
+//! `bch-hook`: what a harness starts at every prompt. It links nothing that speaks with relays and brains: where mail is
+//! there, and the notifier did not say that nothing waits, `bch` beside it takes its place.
 
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::panic;
-use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::os::unix::process::CommandExt;
+use std::time::Instant;
 
-use backchannel::delivery::hook::{self, DEADLINE};
-use backchannel::delivery::{Invocation, read_payload};
+use backchannel::config::Config;
+use backchannel::delivery::hook::{Elsewhere, Error};
+use backchannel::delivery::program;
 use backchannel::env::Env;
-use backchannel::spool::local::files;
+use backchannel::message::AgentName;
+use backchannel::spool::Spool;
 
-/// After this long the hook ends, whatever it waits for.
-const LIMIT: Duration = Duration::from_secs(2);
+/// The program beside this one.
+struct Beside<'a>(&'a Env);
+
+impl Elsewhere for Beside<'_> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "our own program takes this one's place: no process is started"
+    )]
+    fn prepare(&mut self) -> Result<(), Error> {
+        let program = self.0.program().map_or_else(|| "bch".into(), |hook| hook.with_file_name("bch"));
+        let arguments = std::env::args_os().skip(1);
+        let source = std::process::Command::new(&program).arg("hook").args(arguments).exec();
+        Err(Error::Program { program, source })
+    }
+
+    fn open(&mut self, _: &Config, _: &AgentName, _: Instant) -> Result<Box<dyn Spool>, Error> {
+        Err(Error::Backend("relay"))
+    }
+}
 
 fn main() {
-    let start = Instant::now();
-    files::set_umask();
-    // A panic is a fault of ours, never a reason to hold up a prompt or to print on it.
-    panic::set_hook(Box::new(|_| ()));
     let env = Env::system();
-    let Some(invocation) = Invocation::parse(std::env::args_os().skip(1)) else { return };
-    let result = panic::catch_unwind(|| {
-        let read = || read_payload(rustix::stdio::stdin(), start + DEADLINE).unwrap_or_default();
-        let is_busy = || end_at(start + LIMIT);
-        hook::run(&invocation, is_busy, read, &mut io::stdout().lock(), &env, start + DEADLINE)
-    });
-    let problem = match result {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the hook panicked".to_owned(),
-    };
-    if let Some(home) = invocation.home.clone().or_else(|| env.default_home()) {
-        log(&home, &format!("{} {} {}: {problem}\n", env.now(), invocation.harness, invocation.event));
-    }
-}
-
-/// Ends the process at that time: a pipe that nobody reads or a disk that is gone must not hold up a prompt.
-/// What was claimed is the session's then, and shown again at its next prompt.
-fn end_at(time: Instant) {
-    let end = move || {
-        thread::sleep(time.saturating_duration_since(Instant::now()));
-        std::process::exit(0);
-    };
-    // Where no thread can be had, the hook goes on without this.
-    let _ = thread::Builder::new().stack_size(64 * 1024).spawn(end);
-}
-
-/// Appends a line; a log that has grown large starts anew. Where it cannot be written there is nobody to tell.
-fn log(home: &Path, line: &str) {
-    let path = home.join("hook.log");
-    let is_large = std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() > 256 * 1024);
-    let mut options = std::fs::File::options();
-    options.create(true).append(!is_large).write(true).truncate(is_large).custom_flags(files::NO_WAIT);
-    if let Ok(mut file) = options.open(path) {
-        let _ = file.write_all(line.as_bytes());
-    }
+    program::run(std::env::args_os().skip(1), &mut Beside(&env), &env);
 }

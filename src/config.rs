@@ -149,6 +149,50 @@ impl Config {
         }
     }
 
+    /// A field of `config.json` that is a text and not empty.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Makes a relay this home's backend, with its agent and token [v1], and writes `config.json` whole.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn set_relay(
+        &mut self,
+        agent: &AgentName,
+        url: &str,
+        token: &str,
+    ) -> Result<(), crate::spool::Error> {
+        self.fields.insert("url".into(), url.into());
+        self.fields.insert("token".into(), token.into());
+        if self.fields.get("backend").and_then(Value::as_str).is_some_and(|backend| backend != "relay") {
+            self.fields.insert("backend".into(), "relay".into());
+        }
+        self.set_agent(Some(agent))
+    }
+
+    /// Makes a brain this home's backend, with its agent [v1], and writes `config.json` whole. The token is kept
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn set_brain(
+        &mut self,
+        agent: &AgentName,
+        url: Option<&str>,
+        room: &str,
+    ) -> Result<(), crate::spool::Error> {
+        self.fields.insert("backend".into(), "brain".into());
+        self.fields.insert("brainRoom".into(), room.into());
+        match url {
+            Some(url) => self.fields.insert("brainUrl".into(), url.into()),
+            None => self.fields.remove("brainUrl"),
+        };
+        self.set_agent(Some(agent))
+    }
+
     /// Names this machine's agent, or none, and writes `config.json` whole.
     ///
     /// # Errors

@@ -1,17 +1,20 @@
 //! backchannel: mail between coding agents, across harnesses, machines and people.
 //!
 //! Dependencies point downward: `cli` and the hook stand on [`delivery`], [`mcp`], [`notify`], [`relay`], [`doctor`] and
-//! [`install`], those on [`attention`], [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
+//! [`install`], those on [`credentials`], [`invite`], [`attention`], [`harness`], [`edit`] and [`spool`], those on [`message`]. Only [`env`] reads the process's surroundings.
 
 pub mod attention;
 pub mod cli;
+pub mod client;
 pub mod config;
+pub mod credentials;
 pub mod delivery;
 pub mod doctor;
 pub mod edit;
 pub mod env;
 pub mod harness;
 pub mod install;
+pub mod invite;
 pub mod mcp;
 pub mod message;
 pub mod notify;

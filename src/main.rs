@@ -8,5 +8,11 @@ use backchannel::spool::local::files;
 
 fn main() -> ExitCode {
     files::set_umask();
-    cli::run(std::env::args_os(), &Env::system())
+    let (mut arguments, env) = (std::env::args_os(), Env::system());
+    if std::env::args_os().nth(1).is_some_and(|word| word == "hook") {
+        arguments.nth(1);
+        cli::hook(arguments, &env);
+        return ExitCode::SUCCESS;
+    }
+    cli::run(arguments, &env)
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::allow_attributes, clippy::unwrap_used, clippy::expect_used, unreachable_pub, missing_docs)]
 
 mod attention;
+mod behaviours;
+mod brain;
 mod commands;
 mod crash;
 mod docs;
@@ -17,5 +19,6 @@ mod nothing_runs;
 #[cfg(not(target_os = "macos"))]
 mod notify;
 mod prove;
+mod relay;
 mod support;
 mod transcript;

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use anyhow::Context as _;
 
 use super::args::ScopeArguments;
-use super::{Desk, contexts, desk, mistake, output};
+use super::{Desk, contexts, desk, mail, mistake, output};
 use crate::env::Env;
 use crate::message::{Message, visible};
-use crate::spool::{Afterwards, Filter, Found, Lease, Left, Spool, Take};
+use crate::spool::{Afterwards, Claimed, Filter, Found, Lease, Left, Take};
 
 pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let desk = desk(env)?;
@@ -72,7 +72,7 @@ pub(super) fn drain(scope: &ScopeArguments, json: bool, env: &Env) -> anyhow::Re
         output::print("no unread mail here\n")?;
     }
     note_elsewhere(left.other_scopes);
-    Ok(())
+    Ok(mail::settle(&*desk.spool)?)
 }
 
 fn note_elsewhere(count: usize) {
@@ -85,14 +85,14 @@ fn note_elsewhere(count: usize) {
 pub(super) fn take_all(desk: &Desk, filter: &Filter, json: bool, env: &Env) -> anyhow::Result<(usize, Left)> {
     let lease = Lease::of_command(env.now());
     let claim = desk.spool.claim(&desk.agent, &lease, filter, Take::All).context("could not claim mail")?;
-    let messages: Vec<_> = claim.messages.iter().map(|claimed| &claimed.message).collect();
+    let messages = claim.messages;
     let mut out = io::stdout().lock();
     let mut printed = 0;
     let result = hand_out(desk, &lease, &messages, json, &mut out, &mut printed);
     if let Err(error) = result {
         // What was not printed is unread again, at once; should this fail too, the lease lapses with this process.
-        for message in &messages[printed..] {
-            let _ = desk.spool.release(&desk.agent, &lease.id, message);
+        for claimed in &messages[printed..] {
+            let _ = desk.spool.release(&desk.agent, &lease.id, &claimed.message);
         }
         let left = messages.len() - printed;
         return Err(
@@ -105,7 +105,7 @@ pub(super) fn take_all(desk: &Desk, filter: &Filter, json: bool, env: &Env) -> a
 fn hand_out(
     desk: &Desk,
     lease: &Lease,
-    messages: &[&Message],
+    messages: &[Claimed],
     json: bool,
     out: &mut impl Write,
     printed: &mut usize,
@@ -113,13 +113,14 @@ fn hand_out(
     if json && messages.is_empty() {
         out.write_all(b"[]\n")?;
     }
-    for (index, message) in messages.iter().enumerate() {
+    for (index, Claimed { message, repeat, .. }) in messages.iter().enumerate() {
         let text = if json {
             let open = if index == 0 { "[\n  " } else { "  " };
             let close = if index + 1 == messages.len() { "\n]\n" } else { ",\n" };
             format!("{open}{}{close}", visible::json(&message.to_json()))
         } else {
-            output::message(message)
+            let again = if *repeat { "  may have been shown before\n" } else { "" };
+            output::message(message).replacen('\n', &format!("\n{again}"), 1)
         };
         out.write_all(text.as_bytes())?;
         out.flush()?;
@@ -152,7 +153,7 @@ pub(super) fn read(id: &str, keep: bool, json: bool, env: &Env) -> anyhow::Resul
         let after = if keep { Afterwards::Kept } else { Afterwards::Recent };
         desk.spool.acknowledge(&desk.agent, &lease.id, message, after)?;
     }
-    Ok(())
+    Ok(mail::settle(&*desk.spool)?)
 }
 
 /// The one message or record whose id begins with `prefix`.

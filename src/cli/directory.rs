@@ -2,11 +2,10 @@
 
 use anyhow::Context as _;
 
-use super::{desk, mistake, open_spool, output};
+use super::{desk, mail, mistake, output};
 use crate::config::Config;
 use crate::env::Env;
 use crate::message::ChannelName;
-use crate::spool::Spool;
 
 pub(super) fn subscribe(channel: &str, env: &Env) -> anyhow::Result<()> {
     let channel: ChannelName = channel.parse().context("could not subscribe")?;
@@ -28,8 +27,18 @@ pub(super) fn unsubscribe(channel: &str, env: &Env) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A spool that tells of everybody; a relay wants to know who asks.
+fn whole_room(env: &Env) -> anyhow::Result<mail::Mail> {
+    let config = Config::load(env)?;
+    match super::agent(&config, env) {
+        Ok(agent) => mail::open(&config, &agent, env),
+        Err(error) if config.remote().is_some() => Err(error),
+        Err(_) => Ok(Box::new(mail::open_local(&config, env)?)),
+    }
+}
+
 pub(super) fn agents(json: bool, env: &Env) -> anyhow::Result<()> {
-    let mut agents = open_spool(&Config::load(env)?, env)?.agents()?;
+    let mut agents = whole_room(env)?.agents()?;
     agents.retain(|agent| !agent.name.is_canary());
     if json {
         for agent in &mut agents {
@@ -51,7 +60,7 @@ pub(super) fn agents(json: bool, env: &Env) -> anyhow::Result<()> {
 }
 
 pub(super) fn channels(json: bool, env: &Env) -> anyhow::Result<()> {
-    let channels = open_spool(&Config::load(env)?, env)?.channels()?;
+    let channels = whole_room(env)?.channels()?;
     if json {
         output::print_json(&channels)?;
     } else {

@@ -1,12 +1,16 @@
 //! Who this machine's agent is: `init`, `whoami`, `unregister`.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
-use super::{mistake, open_spool, output};
+use super::enrol::{Admission, Way, enrol};
+use super::{mail, mistake, output, secrets};
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::env::Env;
 use crate::message::AgentName;
-use crate::spool::Spool;
+use crate::relay::url::{InvalidUrl, RelayUrl};
 
 pub(super) fn init(name: &str, switch: bool, json: bool, env: &Env) -> anyhow::Result<()> {
     let name: AgentName = name.parse().context("could not make the agent")?;
@@ -34,10 +38,10 @@ pub(super) fn init(name: &str, switch: bool, json: bool, env: &Env) -> anyhow::R
             ),
         ));
     }
-    let spool = open_spool(&config, env)?;
+    let spool = mail::open(&config, &name, env)?;
     let agent = spool.register(&name).with_context(|| format!("could not make @{name}"))?;
     if present.is_none() || (switch && !is_further) {
-        config.set_agent(Some(&agent.name))?;
+        make_own(&mut config, present.as_ref(), &agent.name)?;
     }
     if json {
         output::print_json(&agent)?;
@@ -47,14 +51,64 @@ pub(super) fn init(name: &str, switch: bool, json: bool, env: &Env) -> anyhow::R
     Ok(())
 }
 
+/// Makes the agent at a relay, by the room's token.
+pub(super) fn init_at(
+    name: &str,
+    url: &str,
+    token_file: Option<&Path>,
+    insecure: bool,
+    json: bool,
+    env: &Env,
+) -> anyhow::Result<()> {
+    let name: AgentName = name.parse().context("could not make the agent")?;
+    let again = |url: &str| format!("bch init {name} --url {url} --token-file FILE");
+    let url: RelayUrl = url.parse().map_err(|error: InvalidUrl| {
+        mistake(format!("could not use the URL: {error}"), again(InvalidUrl::example()))
+    })?;
+    let token = secrets::token(&secrets::ROOM, token_file, &again(url.as_str()), env)?;
+    let admission = Admission { url, token, room: None, channels: Vec::new(), insecure, way: Way::RoomToken };
+    let enrolled = enrol(&name, &admission, false, env)?;
+    if json {
+        return whoami(true, env);
+    }
+    output::print(&output::plain(&enrolled.text(&name)))?;
+    Ok(())
+}
+
+/// Makes the agent this machine's. At a relay its token goes with its name; the one before keeps its own.
+fn make_own(config: &mut Config, present: Option<&AgentName>, name: &AgentName) -> anyhow::Result<()> {
+    let Some(credentials) = Credentials::kept(config, name)? else {
+        return Ok(config.set_agent(Some(name))?);
+    };
+    if let Some(before) = present.map(|present| Credentials::kept(config, present)) {
+        // Where it has no token there is none to keep.
+        before.ok().flatten().map_or(Ok(()), |before| before.keep(&config.home))?;
+    }
+    Ok(config.set_relay(name, credentials.url.as_str(), credentials.token.expose())?)
+}
+
 pub(super) fn whoami(json: bool, env: &Env) -> anyhow::Result<()> {
     let config = Config::load(env)?;
     let agent = super::agent(&config, env)?;
     let backend = config.remote().unwrap_or("local");
+    let relay = Credentials::find(&config, &agent, env)?;
+    let backend = match &relay {
+        Some(found) if found.brain => "brain",
+        Some(_) => "relay",
+        None => backend,
+    };
     if json {
-        output::print_json(&serde_json::json!({ "agent": agent, "backend": backend, "home": config.home }))?;
+        let (url, room) = relay.map(|relay| (relay.url, relay.room)).unzip();
+        let mut who = serde_json::json!({ "agent": agent, "backend": backend, "home": config.home });
+        for (name, value) in [("url", url.map(String::from)), ("room", room.flatten())] {
+            if let Some(value) = value {
+                who[name] = value.into();
+            }
+        }
+        output::print_json(&who)?;
     } else {
-        output::print(&format!("@{agent} ({backend}, {})\n", config.home.display()))?;
+        let place = relay.map_or_else(|| config.home.display().to_string(), |relay| relay.url.to_string());
+        output::print(&format!("@{agent} ({backend}, {place})\n"))?;
     }
     Ok(())
 }
@@ -65,9 +119,12 @@ pub(super) fn unregister(name: Option<String>, force: bool, env: &Env) -> anyhow
         Some(name) => name.parse().context("could not take the agent away")?,
         None => super::agent(&config, env)?,
     };
-    open_spool(&config, env)?
+    mail::open(&config, &name, env)?
         .unregister(&name, force)
         .with_context(|| format!("could not take @{name} away"))?;
+    if let Some(credentials) = Credentials::find(&config, &name, env)?.filter(|one| one.brain) {
+        credentials.remove(&config.home);
+    }
     if config.agent().is_ok_and(|agent| agent == name) {
         config.set_agent(None)?;
     }

@@ -2,18 +2,28 @@
 
 mod args;
 mod attention;
+mod brain;
 mod delivery;
 mod demo;
 mod directory;
 mod doctor;
+mod enrol;
 mod harnesses;
+mod hook;
 mod identity;
+mod invite;
+mod join;
+mod mail;
 mod mcp;
 mod notify;
 mod output;
+mod relay;
+mod room;
+mod secrets;
 mod send;
 mod setup;
 mod terminal;
+mod unread;
 mod watch;
 mod wrap;
 
@@ -26,16 +36,22 @@ use clap::Parser;
 
 use crate::attention::Attention;
 use crate::config::{self, Config};
+use crate::credentials;
 use crate::env::Env;
 use crate::install;
 use crate::message::{AgentName, Context};
 use crate::notify::{Failure, desktop};
+use crate::relay::{self as server, administrator};
 use crate::repository;
-use crate::spool::local::LocalSpool;
-use crate::spool::{self, Spool};
+use crate::spool;
 use args::{Arguments, Command, ScopeArguments};
+pub use hook::hook;
+use mail::Mail;
 
-/// Runs one command; the exit status is 0 (done), 1 (the user can mend it) or 2 (usage).
+/// The exit status of what may succeed later (`EX_TEMPFAIL` of sysexits(3)).
+const TRY_AGAIN: u8 = 75;
+
+/// Runs one command; the exit status is 0 (done), 1 (the user can mend it), 2 (usage) or 75 (try again later).
 pub fn run(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode {
     let arguments = Arguments::with_free_bodies(arguments.into_iter().collect());
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -54,9 +70,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode
             if let Some(hint) = hint(&error) {
                 output::remark("hint", &hint);
             }
-            ExitCode::FAILURE
+            if is_temporary(&error) { ExitCode::from(TRY_AGAIN) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Whether the same command may succeed later.
+fn is_temporary(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let of_administration = cause.downcast_ref::<administrator::Error>();
+        cause.downcast_ref::<spool::Error>().is_some_and(spool::Error::is_temporary)
+            || of_administration.is_some_and(administrator::Error::is_temporary)
+    })
 }
 
 /// The error and its causes; one that the line before says already is not said twice.
@@ -71,7 +96,18 @@ fn chain(error: &anyhow::Error) -> String {
 fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
     let json = arguments.json;
     match arguments.command {
-        Command::Init { name, switch } => identity::init(&name, switch, json, env),
+        Command::Init { name, url: Some(url), token_file, insecure, .. } => {
+            identity::init_at(&name, &url, token_file.as_deref(), insecure, json, env)
+        }
+        Command::Init { name, switch, brain, brain_room, token_file, insecure, .. } => {
+            if brain || brain::is_meant(env)? {
+                let asked = brain::Asked { room: brain_room, token_file, insecure, switch };
+                return brain::init(&name, &asked, json, env);
+            }
+            identity::init(&name, switch, json, env)
+        }
+        Command::Join(arguments) => join::join(&arguments, json, env),
+        Command::Invite(arguments) => invite::invite(&arguments, json, env),
         Command::Whoami => identity::whoami(json, env),
         Command::Unregister { name, force } => identity::unregister(name, force, env),
         Command::Send(arguments) => send::send(arguments, json, env),
@@ -96,13 +132,15 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Doctor(arguments) => doctor::doctor(&arguments, json, env),
         Command::Notify(arguments) => notify::notify(arguments, json, env),
         Command::Mcp { agent, home } => mcp::mcp(agent, home, env),
+        Command::Relay(arguments) => relay::relay(arguments, env),
+        Command::Room(arguments) => room::room(arguments, json, env),
         Command::Demo => demo::demo(env),
     }
 }
 
 /// The mail of the agent that runs the command.
 struct Desk {
-    spool: LocalSpool,
+    spool: Mail,
     agent: AgentName,
     home: PathBuf,
 }
@@ -139,27 +177,15 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         cause
             .downcast_ref::<spool::Error>()
             .and_then(spool::Error::hint)
+            .or_else(|| cause.downcast_ref::<credentials::Error>().and_then(credentials::Error::hint))
             .or_else(|| cause.downcast_ref::<config::Error>().and_then(config::Error::hint))
             .or_else(|| cause.downcast_ref::<install::Error>().and_then(install::Error::hint))
             .or_else(|| cause.downcast_ref::<desktop::Error>().and_then(desktop::Error::hint))
             .or_else(|| cause.downcast_ref::<Failure>().and_then(Failure::hint))
+            .or_else(|| cause.downcast_ref::<server::options::Error>().and_then(server::options::Error::hint))
+            .or_else(|| cause.downcast_ref::<server::Error>().and_then(server::Error::hint))
+            .or_else(|| cause.downcast_ref::<administrator::Error>().and_then(administrator::Error::hint))
     })
-}
-
-fn check_backend(config: &Config) -> anyhow::Result<()> {
-    let Some(backend) = config.remote() else { return Ok(()) };
-    Err(mistake(
-        format!(
-            "{} names a {backend}, which this version does not have",
-            config.home.join("config.json").display()
-        ),
-        "BACKCHANNEL_HOME=~/.backchannel-local bch init NAME",
-    ))
-}
-
-fn open_spool(config: &Config, env: &Env) -> anyhow::Result<LocalSpool> {
-    check_backend(config)?;
-    Ok(LocalSpool::open(&config.home, env, config.settings()?.recent_minutes))
 }
 
 /// The name in `BACKCHANNEL_AGENT`, else the one in `config.json`.
@@ -171,9 +197,18 @@ fn agent(config: &Config, env: &Env) -> anyhow::Result<AgentName> {
 }
 
 fn desk(env: &Env) -> anyhow::Result<Desk> {
+    open_desk(true, env)
+}
+
+/// The same, from which nothing is sent later.
+fn desk_without_queue(env: &Env) -> anyhow::Result<Desk> {
+    open_desk(false, env)
+}
+
+fn open_desk(may_queue: bool, env: &Env) -> anyhow::Result<Desk> {
     let config = Config::load(env)?;
     let agent = agent(&config, env)?;
-    let spool = open_spool(&config, env)?;
+    let spool = mail::open_for(&config, &agent, may_queue, env)?;
     if spool.agent(&agent)?.is_none() {
         return Err(mistake(
             format!("there is no agent @{agent} in {}", config.home.display()),

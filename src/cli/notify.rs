@@ -8,14 +8,16 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::args::NotifyArguments;
-use super::{Silent, check_backend, mistake, open_spool, output};
+use super::mail::{self, Mail};
+use super::{Silent, mistake, output};
 use crate::config::Config;
 use crate::env::Env;
+use crate::message::AgentName;
 use crate::notify::announcement::Announcement;
 use crate::notify::status::{self, Running, Status};
 use crate::notify::{self, Bell, Notifier, Rings, Waiting, desktop};
 use crate::spool::local::files;
-use crate::spool::{Spool as _, Whose};
+use crate::spool::{Several, Spool as _, Watch, Whose};
 
 pub(super) fn notify(arguments: NotifyArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let config = match &arguments.home {
@@ -29,7 +31,6 @@ pub(super) fn notify(arguments: NotifyArguments, json: bool, env: &Env) -> anyho
     if arguments.test {
         return test(json, env);
     }
-    check_backend(&config)?;
     config.notify_settings()?;
     if arguments.once { once(&arguments, config, json, env) } else { serve(&arguments, config, env) }
 }
@@ -79,21 +80,56 @@ fn once(arguments: &NotifyArguments, config: Config, json: bool, env: &Env) -> a
 }
 
 fn notifier(arguments: &NotifyArguments, config: Config, bell: Bell, env: &Env) -> anyhow::Result<Notifier> {
-    let spool = open_spool(&config, env)?;
-    for agent in &arguments.agent {
+    // A unit's notifier has its home named: it does not listen to the environment.
+    let agents = arguments.agent.as_slice();
+    let elsewhere = mail::open_all_kept(&config, env)?;
+    let watch = if elsewhere.is_empty() {
+        watch_local(agents, &config, bell, env)
+    } else {
+        watch_elsewhere(agents, elsewhere, &config, bell)
+    }?;
+    Notifier::new(config, env, watch, desktop::of_session(env)).context("could not start the notifier")
+}
+
+fn watch_local(
+    agents: &[AgentName],
+    config: &Config,
+    bell: Bell,
+    env: &Env,
+) -> anyhow::Result<Box<dyn Watch>> {
+    let spool = mail::open_local(config, env)?;
+    for agent in agents {
         if spool.agent(agent)?.is_none() {
-            return Err(mistake(
-                format!("there is no agent @{agent} in {}", config.home.display()),
-                "bch agents",
-            ));
+            return Err(unknown(agent, config));
         }
     }
-    let whose = match arguments.agent.as_slice() {
-        [] => Whose::All,
-        these => Whose::These(these.to_vec()),
-    };
-    let watch = spool.watch(whose, Box::new(move || bell.ring())).context("could not watch the mailboxes")?;
-    Notifier::new(config, env, watch, desktop::of_session(env)).context("could not start the notifier")
+    let whose = if agents.is_empty() { Whose::All } else { Whose::These(agents.to_vec()) };
+    spool.watch(whose, Box::new(move || bell.ring())).context("could not watch the mailboxes")
+}
+
+fn watch_elsewhere(
+    agents: &[AgentName],
+    elsewhere: Vec<(AgentName, Mail)>,
+    config: &Config,
+    bell: Bell,
+) -> anyhow::Result<Box<dyn Watch>> {
+    if let Some(agent) = agents.iter().find(|agent| !elsewhere.iter().any(|(other, _)| other == *agent)) {
+        return Err(unknown(agent, config));
+    }
+    let mut watches = Vec::new();
+    for (agent, spool) in elsewhere {
+        if agents.is_empty() || agents.contains(&agent) {
+            let bell = bell.clone();
+            let whose = Whose::These(vec![agent.clone()]);
+            let watch = spool.watch(whose, Box::new(move || bell.ring()));
+            watches.push((agent, watch.context("could not watch the mailbox")?));
+        }
+    }
+    Ok(Box::new(Several::new(watches)))
+}
+
+fn unknown(agent: &AgentName, config: &Config) -> anyhow::Error {
+    mistake(format!("there is no agent @{agent} in {}", config.home.display()), "bch agents")
 }
 
 /// Held while messages are announced by a command that does not stay.

@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::args::{MessageOptions, ReplyArguments, SendArguments};
 use super::delivery::find_one;
-use super::{Desk, desk, mistake, output};
+use super::{Desk, desk, desk_without_queue, mistake, output};
 use crate::env::Env;
 use crate::message::{Address, LONGEST_BODY, Message, Priority, Scope};
 use crate::repository;
-use crate::spool::{Sent, Spool};
+use crate::spool::Sent;
 
 /// After this long without a sign of life the sender is told.
 const LONG_AGO: SignedDuration = SignedDuration::from_hours(3 * 24);
@@ -19,7 +19,7 @@ const LONG_AGO: SignedDuration = SignedDuration::from_hours(3 * 24);
 pub(super) fn send(arguments: SendArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let to: Address =
         arguments.to.parse().with_context(|| format!("could not send to `{}`", arguments.to))?;
-    let desk = desk(env)?;
+    let desk = desk_for_sending(&arguments.options, env)?;
     let mut message = Message::new(desk.agent.clone(), to, body(&arguments.body)?, env.now());
     message.thread = arguments.thread;
     message.scope = match arguments.scope.as_deref() {
@@ -40,13 +40,17 @@ pub(super) fn send(arguments: SendArguments, json: bool, env: &Env) -> anyhow::R
 }
 
 pub(super) fn reply(arguments: ReplyArguments, json: bool, env: &Env) -> anyhow::Result<()> {
-    let desk = desk(env)?;
+    let desk = desk_for_sending(&arguments.options, env)?;
     let answered = find_one(&desk, &arguments.id)?.record;
     let to = Address::Agent(answered.from);
     let mut message = Message::new(desk.agent.clone(), to, body(&arguments.body)?, env.now());
     message.thread = Some(answered.id.to_string());
     message.scope = answered.scope.map(Scope::from);
     post(&desk, message, &arguments.options, json, env)
+}
+
+fn desk_for_sending(options: &MessageOptions, env: &Env) -> anyhow::Result<Desk> {
+    if options.no_queue { desk_without_queue(env) } else { desk(env) }
 }
 
 fn post(
@@ -64,14 +68,25 @@ fn post(
         .spool
         .send(&message, !options.no_sync)
         .with_context(|| format!("could not send to {}", message.to))?;
-    let told = if json {
-        output::print_json(&message)
-    } else {
-        output::print(&format!("sent {} to {}\n", message.id.short(), message.to))
+    let message = sent.stamped.clone().unwrap_or(message);
+    let (short, to) = (message.id.short(), &message.to);
+    let told = match &sent.queued {
+        _ if json => output::print_json(&message),
+        Some(_) => output::print(&format!("queued {short} to {to}\n")),
+        None => output::print(&format!("sent {short} to {to}\n")),
     };
     if let Err(error) = told {
         // It was sent: a script that took a failure for the contrary would send it twice.
-        output::remark("warning", &format!("sent {}, but could not print so: {error}", message.id.short()));
+        output::remark("warning", &format!("sent {short}, but could not print so: {error}"));
+    }
+    if let Some(why) = &sent.queued {
+        output::remark("note", &format!("it waits here, and goes out with the next command: {why}"));
+    }
+    if !sent.redacted.is_empty() {
+        output::remark(
+            "note",
+            &format!("the archive keeps it without what looks like a secret: {}", sent.redacted),
+        );
     }
     for warning in warnings(desk, &message, &sent, env) {
         output::remark("warning", &warning);
@@ -83,6 +98,10 @@ fn post(
 fn warnings(desk: &Desk, message: &Message, sent: &Sent, env: &Env) -> Vec<String> {
     let mut warnings = Vec::new();
     let seen = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<Timestamp>().ok());
+    if sent.to.is_empty() {
+        // A relay does not say whom it reached.
+        return warnings;
+    }
     let latest = sent.to.iter().filter_map(|agent| seen(&agent.last_seen)).max();
     match latest.map(|latest| env.now().duration_since(latest)) {
         None => warnings.push(format!("{} was never seen: the message waits", message.to)),

@@ -10,7 +10,7 @@ use super::delivery::take_all;
 use super::{contexts, desk, output};
 use crate::env::Env;
 use crate::message::{Message, visible};
-use crate::spool::{self, Filter, Spool, Watch, Whose};
+use crate::spool::{self, Filter, Watch, Whose};
 
 /// How often one looks where the system tells nothing.
 const SLOW: Duration = Duration::from_secs(1);

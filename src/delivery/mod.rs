@@ -4,12 +4,18 @@ pub mod canary;
 mod fence;
 pub mod hook;
 mod invocation;
+mod item;
+mod means;
 mod parcel;
 mod payload;
+pub mod program;
+mod session;
 mod witness;
 
 pub use payload::read as read_payload;
 
-pub use fence::{Fence, Item};
+pub use fence::Fence;
 pub use invocation::Invocation;
+pub use item::Item;
+pub use means::Means;
 pub use parcel::Parcel;

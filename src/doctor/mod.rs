@@ -5,6 +5,7 @@
 //! on a mailbox of its own. Each module owns the checks of one subject.
 
 mod attention;
+pub mod brain;
 mod copies;
 mod entries;
 pub mod fix;
@@ -17,6 +18,7 @@ mod process;
 mod programs;
 mod prove;
 pub mod proven;
+pub mod relay;
 mod switches;
 mod trust;
 
@@ -191,7 +193,7 @@ fn harness(sheet: &mut Sheet<'_>, manifest: &Manifest, subject: Subject<'_>) {
     entries::look(sheet, manifest, ground, receipt, earlier);
     copies::look(sheet, manifest, ground, &directory, earlier);
     switches::look(sheet, manifest, ground.env, &directory);
-    trust::look(sheet, manifest, ground.env, &directory, earlier.vehicle);
+    trust::look(sheet, manifest, ground.env, &directory, earlier.vehicle, earlier.approve_tools);
     if let Some(prover) = subject.prover {
         prover.look(sheet, manifest, ground, &directory, earlier.vehicle);
     }

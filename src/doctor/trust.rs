@@ -16,11 +16,28 @@ pub(super) fn look(
     env: &Env,
     directory: &Path,
     vehicle: Vehicle,
+    approved: bool,
 ) {
     if manifest.id == "codex" {
         lines(sheet, directory);
     }
     folder(sheet, manifest, env, directory, vehicle);
+    tools(sheet, manifest, approved);
+}
+
+/// Whether an agent may use our tools unasked. Mail arrives by hooks either way.
+fn tools(sheet: &mut Sheet<'_>, manifest: &Manifest, approved: bool) {
+    let title = &manifest.title;
+    let detail = if approved {
+        format!("{title} lets an agent use our tools: you allowed them in advance")
+    } else {
+        format!(
+            "{title} asks you before an agent uses our tools, and refuses them without a person; \
+             bch setup --only {} --approve-tools allows them",
+            manifest.id
+        )
+    };
+    sheet.ok("approval", detail);
 }
 
 /// Codex runs a hook only when its user trusted exactly this line at this place.

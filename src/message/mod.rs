@@ -16,6 +16,7 @@ pub use id::{DeliveryId, InvalidId, MessageId};
 pub use name::{Address, AgentName, ChannelName, InvalidName};
 pub use priority::Priority;
 pub use scope::{Context, InvalidScope, Scope};
+pub(crate) use wire::from_json;
 
 /// Bytes that the body of a new message may have at most.
 pub const LONGEST_BODY: usize = 256 * 1024;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -18,10 +18,7 @@ impl Message {
     /// # Errors
     /// For bytes that are not UTF-8, not JSON, or JSON of another shape.
     pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes).or_else(|error| match without_lone_surrogates(bytes) {
-            Cow::Borrowed(_) => Err(error),
-            Cow::Owned(mended) => serde_json::from_slice(&mended),
-        })
+        from_json(bytes)
     }
 
     /// Writes the message as one line of JSON.
@@ -30,6 +27,14 @@ impl Message {
         // Strings, numbers that were parsed, and a map with string keys always serialise.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// Reads what the first version's `JSON.stringify` may have written.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(bytes).or_else(|error| match without_lone_surrogates(bytes) {
+        Cow::Borrowed(_) => Err(error),
+        Cow::Owned(mended) => serde_json::from_slice(&mended),
+    })
 }
 
 /// Replaces each `\uD800`–`\uDFFF` that has no partner by `\uFFFD`, byte for byte.

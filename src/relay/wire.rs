@@ -3,7 +3,11 @@
 //! What the first version has is marked [v1]. The rest is ours, and a relay that has it says so in
 //! [`Health::features`]: a client never guesses. Unknown fields are passed over on both sides.
 
+mod administration;
+
 use serde::{Deserialize, Serialize};
+
+pub use administration::{InRoom, Invited, NewInvite, NewRoom, Revoke, Revoked, RoomInfo, RoomToken, Rotate};
 
 use crate::message::{AgentName, ChannelName, Message, MessageId, Priority};
 use crate::secret::Secret;
@@ -162,7 +166,7 @@ pub struct Claim {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
     /// Bytes of bodies; chosen as for a prompt (urgent first, a third for the oldest, at most 20 of one
-    /// sender within 10 minutes). Everything where it is not given.
+    /// sender within 10 minutes). Everything where it is not given, a page of about 1 MiB in each answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u32>,
     /// Messages of earlier leases that were read: gone for good.
@@ -221,74 +225,4 @@ pub struct HeldBack {
     pub from: AgentName,
     /// How many.
     pub count: usize,
-}
-
-/// `POST /v1/rooms` [v1, later], by the admin token, or by anyone where the relay is set so.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct NewRoom {
-    /// For people; not unique.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// The answer to [`NewRoom`] and to `POST /v1/rooms/rotate` [v1, later].
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoomToken {
-    /// The room.
-    pub room_id: String,
-    /// Its new token; said this once.
-    pub room_token: Secret,
-}
-
-/// `POST /v1/rooms/rotate`, by the admin token.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Rotate {
-    /// Which room.
-    pub room: String,
-}
-
-/// One room in the answer to `GET /v1/rooms`, by the admin token.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoomInfo {
-    /// The room.
-    pub room_id: String,
-    /// For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// RFC 3339.
-    pub created_at: String,
-    /// How many agents.
-    pub agents: usize,
-    /// Messages that are unread or claimed.
-    pub waiting: usize,
-}
-
-/// `POST /v1/invites`, by the room's or the admin token: a join token.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct NewInvite {
-    /// Of which room, where an admin asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub room: Option<String>,
-    /// For how many seconds it holds; 7 days where it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_s: Option<u64>,
-    /// How many agents may join by it; 10 where it is not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uses: Option<u32>,
-}
-
-/// The answer to [`NewInvite`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Invited {
-    /// For revoking it: `DELETE /v1/invites/:id`.
-    pub id: String,
-    /// The join token; said this once.
-    pub token: Secret,
-    /// The room.
-    pub room_id: String,
-    /// RFC 3339.
-    pub expires_at: String,
 }

@@ -1,7 +1,12 @@
 //! What a reader asks for, what it gets, and what becomes of that: claimed, shown, acknowledged.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::Quota;
-use crate::message::{Address, AgentName, Context, DeliveryId, Message, MessageId};
+use crate::message::{Address, AgentName, Context, DeliveryId, Message, MessageId, Priority};
+
+/// After this long a message goes to any reader, whatever its scope.
+const STRAY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Which unread messages a reader asks for.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +21,37 @@ pub struct Filter {
     pub except: Vec<Address>,
 }
 
+/// What an unread message is to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// Meant for it.
+    Here,
+    /// Meant for another scope, where nobody came for 7 days.
+    Stray,
+    /// Meant for another scope.
+    Elsewhere,
+    /// Not asked for.
+    Unasked,
+}
+
+impl Filter {
+    /// What the message is to this reader.
+    pub(crate) fn fit(&self, message: &Message, now: Timestamp) -> Fit {
+        if self.urgent && message.priority != Priority::Urgent
+            || message.is_among(&self.except)
+            || self.ids.as_ref().is_some_and(|ids| !ids.contains(&message.id))
+        {
+            return Fit::Unasked;
+        }
+        if self.contexts.as_ref().is_none_or(|contexts| message.matches(contexts)) {
+            return Fit::Here;
+        }
+        if now.duration_since(message.ts) > STRAY { Fit::Stray } else { Fit::Elsewhere }
+    }
+}
+
 /// How much of what matches a claim takes.
+#[derive(Clone, Copy)]
 pub enum Take<'a> {
     /// All of it.
     All,
@@ -60,6 +95,25 @@ pub struct Left {
     pub other_scopes: usize,
     /// Over their sender's quota, with how many.
     pub held_back: Vec<(AgentName, usize)>,
+}
+
+impl Claim {
+    /// Puts what was claimed in two places into the order of one.
+    pub(super) fn sort(&mut self) {
+        self.messages.sort_by_key(|Claimed { message, .. }| {
+            (message.priority != Priority::Urgent, message.ts, message.id)
+        });
+    }
+}
+
+impl Left {
+    /// So many more of this sender are over its quota.
+    pub(super) fn hold_back(&mut self, from: AgentName, more: usize) {
+        match self.held_back.iter_mut().find(|(other, _)| *other == from) {
+            Some((_, count)) => *count += more,
+            None => self.held_back.push((from, more)),
+        }
+    }
 }
 
 /// By what kind of event a claimed message was shown, and so what proves that the model saw it.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::message::{AgentName, ChannelName, InvalidMessage, MessageId};
 use crate::shell::word;
+use crate::spool::brain;
+use crate::spool::relay::Refusal;
 
 /// A failed call of a spool.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,31 @@ pub enum Error {
     /// The message breaks a limit.
     #[error(transparent)]
     Invalid(#[from] InvalidMessage),
+    /// The relay, or the way to it.
+    #[error(transparent)]
+    Relay(#[from] Refusal),
+    /// Nobody can say what the archive is not to hold.
+    #[error("nothing is sent without knowing what the archive is not to hold: {0}")]
+    NoRedaction(String),
+    /// The brain, or the way to it.
+    #[error(transparent)]
+    Brain(#[from] brain::Refusal),
+    /// Some inboxes have the message, these do not.
+    #[error("{} did not get the message, {} of {all} did", names(to), all - to.len())]
+    Undelivered {
+        /// Who does not have it.
+        to: Vec<AgentName>,
+        /// Of how many.
+        all: usize,
+        /// Why, of the first.
+        source: Box<Error>,
+    },
+    /// Another agent's mail, for which one has no token.
+    #[error("this home has no token of @{0}")]
+    NotYours(AgentName),
+    /// What only the relay's operator can do.
+    #[error("an agent of a relay is taken away by its operator")]
+    Operators(AgentName),
     /// The id is in use by another message.
     #[error("there is a message {0} already")]
     Duplicate(MessageId),
@@ -78,7 +105,16 @@ impl Error {
             Self::Io { path, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(format!("ls -ld {}", path.parent().unwrap_or(path).display()))
             }
-            Self::Partial { source, .. } => source.hint(),
+            Self::Partial { source, .. } | Self::Undelivered { source, .. } => source.hint(),
+            Self::Relay(refusal) => refusal.hint(),
+            Self::NoRedaction(_) => {
+                Some("${EDITOR:-vi} ~/.backchannel/bch.toml   # its table [redaction]".into())
+            }
+            Self::Brain(refusal) => refusal.hint(),
+            Self::NotYours(name) => Some(format!("BACKCHANNEL_AGENT={name} bch join INVITE --as {name}")),
+            Self::Operators(name) => {
+                Some(format!("bch room revoke ROOM --agent {name}   # whoever has the admin token"))
+            }
             Self::Damaged { path, .. } => {
                 let path = word(path);
                 Some(format!("${{EDITOR:-vi}} {path}   # or begin anew: mv {path} {path}.damaged"))
@@ -86,6 +122,30 @@ impl Error {
             _ => None,
         }
     }
+}
+
+impl Error {
+    /// Whether the same may succeed later without anybody mending anything here.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Relay(refusal) => refusal.is_temporary(),
+            Self::Brain(refusal) => refusal.is_temporary(),
+            Self::Undelivered { source, .. } => source.is_temporary(),
+            _ => false,
+        }
+    }
+}
+
+/// `@a, @b and @c`; of many the first ones, and how many more.
+pub(crate) fn names(of: &[AgentName]) -> String {
+    const MOST: usize = 20;
+    let mut names: Vec<_> = of.iter().take(MOST).map(|name| format!("@{name}")).collect();
+    if of.len() > MOST {
+        names.push(format!("{} more", of.len() - MOST));
+    }
+    let last = names.pop().unwrap_or_default();
+    if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) }
 }
 
 /// Gives an error of the system the path that it happened on.

@@ -3,11 +3,14 @@
 //! Delivery has four states: unread, claimed, shown, acknowledged. A claim is exclusive and held by a
 //! [`Lease`]; what its holder neither shows nor acknowledges comes back when the lease lapses.
 
+pub mod brain;
 mod claim;
-mod error;
+pub(crate) mod error;
 mod lease;
 pub mod local;
-mod select;
+pub mod relay;
+mod remote;
+pub(crate) mod select;
 mod watch;
 
 use std::path::PathBuf;
@@ -18,9 +21,10 @@ pub use claim::{Afterwards, Claim, Claimed, Filter, Held, Left, Moment, Shown, T
 pub use error::Error;
 pub use lease::{Holder, Holding, InvalidLease, Lease, LeaseId};
 pub use select::Quota;
-pub use watch::{Landed, Watch, Whose};
+pub use watch::{Landed, Several, Watch, Whose};
 
 use crate::message::{AgentName, ChannelName, Context, Message, MessageId};
+use crate::redaction::Found as Redacted;
 
 /// What a spool's calls return.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -45,6 +49,16 @@ pub struct Agent {
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
+impl Agent {
+    /// Channels that any of these is subscribed to.
+    fn channels(agents: Vec<Self>) -> Vec<ChannelName> {
+        let mut channels: Vec<_> = agents.into_iter().flat_map(|agent| agent.subscriptions).collect();
+        channels.sort();
+        channels.dedup();
+        channels
+    }
+}
+
 /// Unread mail, as a look at it finds it.
 #[derive(Debug, Default)]
 pub struct Inbox {
@@ -65,11 +79,17 @@ pub struct Holdings {
     pub strays: Vec<PathBuf>,
 }
 
-/// Whom a message reached.
-#[derive(Debug, Default)]
+/// What became of a message that was sent.
+#[derive(Debug, Clone, Default)]
 pub struct Sent {
-    /// The agents whose inboxes hold it.
+    /// The agents whose inboxes hold it, where the backend tells.
     pub to: Vec<Agent>,
+    /// The message as a relay stamped it.
+    pub stamped: Option<Message>,
+    /// It waits in the outbox, and why: the next command, or the notifier, sends it.
+    pub queued: Option<String>,
+    /// What was left out of the copy that is kept for good.
+    pub redacted: Redacted,
 }
 
 /// A message's envelope without its body: what is known of it after it is gone.
@@ -128,10 +148,7 @@ pub trait Spool {
     /// # Errors
     /// As [`Spool::agents`].
     fn channels(&self) -> Result<Vec<ChannelName>> {
-        let mut channels: Vec<_> = self.agents()?.into_iter().flat_map(|agent| agent.subscriptions).collect();
-        channels.sort();
-        channels.dedup();
-        Ok(channels)
+        Ok(Agent::channels(self.agents()?))
     }
     /// Notes that the agent takes part now, in these contexts.
     ///
@@ -221,6 +238,14 @@ pub trait Spool {
     /// # Errors
     /// Where a mailbox cannot be made.
     fn watch(&self, whose: Whose, ring: Box<dyn FnMut() + Send>) -> Result<Box<dyn Watch>>;
+    /// Passes on what was noted here and belongs elsewhere: acknowledgements, releases, mail that waits to be sent. A
+    /// backend that keeps all mail here has none.
+    ///
+    /// # Errors
+    /// Where it cannot be passed on; it waits then.
+    fn settle(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Where an id was found.

@@ -45,3 +45,44 @@ pub trait Watch {
     /// Where a mailbox cannot be read.
     fn waiting(&self) -> Result<HashSet<MessageId>>;
 }
+
+/// Several watches as one, each of one agent's mail.
+pub struct Several(Vec<(AgentName, Box<dyn Watch>)>);
+
+impl Several {
+    /// These watches.
+    #[must_use]
+    pub fn new(watches: Vec<(AgentName, Box<dyn Watch>)>) -> Self {
+        Self(watches)
+    }
+}
+
+impl Watch for Several {
+    fn look(&mut self, hand_out: &mut dyn FnMut(Landed)) -> Result<()> {
+        let mut result = Ok(());
+        for (_, watch) in &mut self.0 {
+            // One that cannot be looked at keeps nobody from the others.
+            result = watch.look(hand_out).and(result);
+        }
+        result
+    }
+
+    fn is_told(&self) -> bool {
+        self.0.iter().all(|(_, watch)| watch.is_told())
+    }
+
+    fn is_unread(&self, agent: &AgentName, id: MessageId) -> Result<bool> {
+        self.0
+            .iter()
+            .find(|(name, _)| name == agent)
+            .map_or(Ok(false), |(_, watch)| watch.is_unread(agent, id))
+    }
+
+    fn waiting(&self) -> Result<HashSet<MessageId>> {
+        let mut all = HashSet::new();
+        for (_, watch) in &self.0 {
+            all.extend(watch.waiting()?);
+        }
+        Ok(all)
+    }
+}

@@ -128,8 +128,12 @@ fn setup_alone_brings_the_mail_by_the_settings_of_gemini_cli() {
 fn approved_tools_bring_the_mail(harness: Harness, vehicle: &str) {
     let Some(stage) = Stage::bare(harness) else { return };
     stage.bch(&["setup", "--yes", "--only", id(harness), "--vehicle", vehicle, "--approve-tools"]);
-    let (gate, call) = (Gate::new(), Reply::Tool { name: "bch_inbox".to_owned(), args: json!({}) });
-    stage.model.script(vec![Reply::After(gate.clone(), Box::new(call))]);
+    let gate = Gate::new();
+    let tool = |name: &str, args| Box::new(Reply::Tool { name: name.to_owned(), args });
+    let answer = json!({"target": "@alice", "body": "answered by the tool"});
+    stage
+        .model
+        .script(vec![Reply::After(gate.clone(), tool("bch_inbox", json!({}))), *tool("bch_send", answer)]);
     let command = stage.command("first prompt", &ATTENDED_OR_NOT);
     let run = thread::spawn(move || command.run());
     stage.model.wait_for_requests(1, LIMIT);
@@ -139,6 +143,9 @@ fn approved_tools_bring_the_mail(harness: Harness, vehicle: &str) {
     let requests = stage.model.requests();
     let last = requests.last().unwrap();
     assert!(last.contains("| asked for"), "{}\n{output:?}", shown(last));
+    let sent = stage.home.unread("alice");
+    assert_eq!(sent.len(), 1, "{}\n{output:?}", shown(last));
+    assert_eq!((&sent[0]["from"], &sent[0]["body"]), (&json!("bob"), &json!("answered by the tool")));
     // The harness ends the server, which acknowledges then.
     stage.wait_until_claimed(0);
     assert_eq!((stage.home.unread("bob").len(), stage.home.recent("bob").len()), (0, 1));

@@ -23,6 +23,7 @@ macro_rules! for_each_harness {
     )*};
 }
 
+mod at_a_relay;
 mod by_setup;
 mod dialects;
 mod headless;

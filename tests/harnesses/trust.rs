@@ -99,6 +99,8 @@ fn a_yes_at_the_terminal_trusts_our_hooks_in_codex() {
     let terminal = Tmux::start(&words, &env, &stage.home.work());
     terminal.wait_for_text("enter to go on", LIMIT);
     terminal.send_key("Enter");
+    terminal.wait_for_text("without asking you each time?", LIMIT);
+    terminal.send_key("Enter");
     terminal.wait_for_text("Set these up?", LIMIT);
     terminal.send_key("Enter");
     terminal.wait_for_text("Trust the hooks of backchannel now?", LIMIT);

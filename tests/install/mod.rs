@@ -22,6 +22,7 @@ mod questions;
 mod read_only;
 mod refusals;
 mod sequences;
+mod typed;
 mod unit;
 mod versions;
 

@@ -34,6 +34,8 @@ fn screens(home: &UserHome, variables: &[(&str, &str)]) -> (String, String, Stri
     let terminal = terminal(home, &["setup"], variables);
     let list = terminal.wait_for_text("enter to go on", LIMIT);
     terminal.send_key("Enter");
+    terminal.wait_for_text("without asking you each time?", LIMIT);
+    terminal.send_key("Enter");
     let question = terminal.wait_for_text("Set these up?", LIMIT);
     (list, question, terminal.screen_with_colours())
 }

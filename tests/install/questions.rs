@@ -7,6 +7,7 @@ use crate::support::is_left_out;
 use crate::support::tmux::Tmux;
 
 const PICK: &str = "enter to go on";
+const APPROVE: &str = "without asking you each time?";
 const SET_UP: &str = "Set these up?";
 const TAKE_OUT: &str = "Take these out?";
 const PURGE: &str = "It cannot be undone.";
@@ -33,11 +34,16 @@ fn ends_without_a_change(home: &UserHome, word: &str, confirmation: &str) {
     let pick = endings.iter().copied().chain([declined("q")]).map(|ending| (PICK, ending));
     let confirm = endings.iter().copied().chain([declined("n")]).map(|ending| (confirmation, ending));
     let before = home.everything();
-    for (question, (ending, is_stop)) in pick.chain(confirm) {
+    let approve = STOPS.map(|ending| (APPROVE, (ending, true)));
+    let approve = approve.into_iter().filter(|_| word == "setup");
+    for (question, (ending, is_stop)) in pick.chain(approve).chain(confirm) {
         let place = format!("{word}: {ending:?} at {question:?}");
         let dialogue = Dialogue::start(home, &[word]);
-        let asked = [PICK, confirmation];
-        dialogue.reach(&asked[..1 + usize::from(question == confirmation)]);
+        // At the question of approval a no goes on.
+        let asked =
+            if word == "setup" { vec![PICK, APPROVE, confirmation] } else { vec![PICK, confirmation] };
+        let reached = asked.iter().position(|asked| *asked == question).unwrap();
+        dialogue.reach(&asked[..=reached]);
         dialogue.end(ending);
         assert_eq!(dialogue.status(), i32::from(is_stop), "{place}");
         assert_same(&home.everything(), &before, &place);
@@ -91,7 +97,7 @@ fn without_a_yes_at_the_question_of_trust_setup_stays_and_nothing_is_trusted() {
         let place = format!("{ending:?}");
         let home = home();
         let dialogue = Dialogue::start_beside(&home, &["setup"], &["codex"]);
-        dialogue.reach(&[PICK, SET_UP, TRUST]);
+        dialogue.reach(&[PICK, APPROVE, SET_UP, TRUST]);
         dialogue.end(ending);
         assert_eq!(dialogue.status(), i32::from(is_stop), "{place}");
         let wanted = by_yes.snapshot().keys().cloned().collect::<Vec<_>>();
@@ -155,7 +161,7 @@ fn a_harness_that_is_deselected_is_left_alone_and_keeps_the_programs() {
     let dialogue = Dialogue::start(&home, &["setup"]);
     dialogue.reach(&[PICK]);
     dialogue.terminal.send_key("Space");
-    dialogue.reach(&[PICK, SET_UP]);
+    dialogue.reach(&[PICK, APPROVE, SET_UP]);
     dialogue.terminal.send_key("Enter");
     assert_eq!(dialogue.status(), 0);
     let text = dialogue.last_lines("setup").join("\n");
@@ -214,4 +220,30 @@ fn where_only_the_programs_change_there_is_nothing_to_pick() {
     assert_eq!(dialogue.status(), 0);
     dialogue.last_lines("the programs");
     assert!(!home.file(".local").exists());
+}
+
+#[test]
+fn tools_are_allowed_in_advance_by_a_yes_of_the_person_alone() {
+    if is_left_out(Tmux::check()) {
+        return;
+    }
+    let allowed = |home: &UserHome| {
+        let files = [".claude/settings.json", ".codex/config.toml"].map(|file| home.read(file));
+        files.map(|text| text.contains("mcp__") || text.contains("default_tools_approval_mode"))
+    };
+    for (key, is_allowed) in [("y", true), ("n", false), ("Escape", false)] {
+        let home = home();
+        let before = home.snapshot();
+        let dialogue = Dialogue::start(&home, &["setup", "--vehicle", "settings"]);
+        dialogue.reach(&[PICK, APPROVE]);
+        dialogue.terminal.send_key(key);
+        dialogue.reach(&[SET_UP]);
+        dialogue.terminal.send_key("Enter");
+        assert_eq!(dialogue.status(), 0);
+        assert_eq!(allowed(&home), [is_allowed; 2], "{key}");
+        let text = dialogue.last_lines(key).join(" ");
+        assert_eq!(text.contains("bch setup --approve-tools allows them"), !is_allowed, "{text}");
+        assert!(home.run(&["uninstall"]).0);
+        assert_same(&home.snapshot(), &before, key);
+    }
 }

@@ -99,8 +99,8 @@ fn where_nothing_happens_nothing_is_done() {
             };
             println!("after a notification: VmHWM {} kB, VmRSS {} kB", field("VmHWM"), field("VmRSS"));
             println!("RssAnon {} kB, threads {}", field("RssAnon"), field("Threads"));
-            // A program with debugging help has 4 MB more of its own file in memory than a release.
-            let most = if cfg!(debug_assertions) { 14 } else { 10 };
+            // A program with debugging help has 8 MB more of its own file in memory than a release, which has 6.5 MB.
+            let most = if cfg!(debug_assertions) { 18 } else { 10 };
             assert!(field("VmHWM") < most * 1024 && field("RssAnon") < 2 * 1024, "{memory}");
         }
         let mut before = 0;

@@ -3,14 +3,19 @@
 
 use std::io::Write as _;
 
+pub mod brain;
+pub mod cut;
 #[cfg(not(target_os = "macos"))]
 pub mod desktop;
+pub mod earlier_relay;
 pub mod harness;
 pub mod home;
+pub mod http;
 pub mod laws;
 pub mod machine;
 pub mod mock_model;
 pub mod mount;
+pub mod relay;
 pub mod tmux;
 pub mod user;
 

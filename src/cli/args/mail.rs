@@ -44,6 +44,9 @@ pub(in crate::cli) struct MessageOptions {
     /// Do not wait for the disk
     #[arg(long)]
     pub(in crate::cli) no_sync: bool,
+    /// Fail, where the relay cannot be reached, instead of sending it later
+    #[arg(long)]
+    pub(in crate::cli) no_queue: bool,
     /// Print help
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,

@@ -2,6 +2,7 @@
 
 mod machine;
 mod mail;
+mod relay;
 mod span;
 
 use std::ffi::OsString;
@@ -15,6 +16,9 @@ pub(super) use machine::{
     DoctorArguments, NotifyArguments, PlanArguments, SetupArguments, UninstallArguments, VehicleArgument,
 };
 pub(super) use mail::{MessageOptions, ReplyArguments, ScopeArguments, SendArguments, WatchArguments};
+pub(super) use relay::{
+    InviteArguments, JoinArguments, LogArgument, RelayArguments, RoomAction, RoomArguments,
+};
 
 /// Mail between coding agents, across harnesses, machines and people.
 #[derive(Debug, Parser)]
@@ -36,7 +40,27 @@ pub(super) enum Command {
         /// Make NAME this machine's agent in the other's place
         #[arg(long)]
         switch: bool,
+        /// At this relay, in place of this machine
+        #[arg(long, group = "elsewhere", conflicts_with = "switch")]
+        url: Option<String>,
+        /// In a Unison brain, in place of this machine
+        #[arg(long, group = "elsewhere")]
+        brain: bool,
+        /// The brain's room; else BACKCHANNEL_ROOM, else `default`
+        #[arg(long, value_name = "ROOM", requires = "brain")]
+        brain_room: Option<String>,
+        /// A file with the room's or the brain's token, or `-` for standard input; else BACKCHANNEL_TOKEN or
+        /// UNISON_TOKEN, else it is asked for
+        #[arg(long, value_name = "FILE", requires = "elsewhere")]
+        token_file: Option<PathBuf>,
+        /// Over http:// beyond this machine, where others can read along
+        #[arg(long, requires = "elsewhere")]
+        insecure: bool,
     },
+    /// Join a relay by an invite, and set up every harness on this machine
+    Join(JoinArguments),
+    /// Make an invite to a relay's room
+    Invite(InviteArguments),
     /// Send a message to `@agent` or `#channel`
     Send(SendArguments),
     /// Answer a message; its id may be shortened
@@ -147,6 +171,10 @@ pub(super) enum Command {
         #[arg(long)]
         home: Option<PathBuf>,
     },
+    /// Serve mail between machines
+    Relay(RelayArguments),
+    /// Make a relay's rooms, list them, and take them or their agents away, by its admin token
+    Room(RoomArguments),
     /// Play the story in a throw-away home
     Demo,
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::output;
 use super::Stage;
+use crate::cli::hook::AsKept;
 use crate::delivery::{Invocation, hook};
 use crate::env::Env;
 use crate::harness::{Event, Gives, Manifest, Proves};
@@ -87,6 +88,8 @@ fn run_hook(stage: &Stage, manifest: &Manifest, event: &Event) -> anyhow::Result
         .context("could not run the hook")?;
     let mut out = Vec::new();
     let deadline = Instant::now() + hook::DEADLINE;
-    hook::run(&invocation, || (), || payload.to_string().into_bytes(), &mut out, &surroundings, deadline)?;
+    let mut relay = AsKept(&surroundings);
+    let payload = || payload.to_string().into_bytes();
+    hook::run(&invocation, || (), payload, &mut relay, &mut out, &surroundings, deadline)?;
     Ok(serde_json::from_slice(&out).unwrap_or(Value::Null))
 }

@@ -9,14 +9,17 @@ use std::sync::atomic::AtomicBool;
 use serde_json::json;
 
 use super::args::DoctorArguments;
+use super::mail::{open_brain, open_relay};
 use super::setup::{self, Site};
 use super::{Silent, mistake, output};
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::doctor::fix::{self, Mended};
 use crate::doctor::proven::Proven;
 use crate::doctor::{self, Check, Prover, Status, Subject};
 use crate::env::Env;
 use crate::install::lock::SetupLock;
+use crate::spool::Spool;
 use crate::spool::local::LocalSpool;
 use page::Report;
 pub(super) use page::text;
@@ -66,9 +69,18 @@ fn look(
     let _lock = home.map(|home| SetupLock::take(&home)).transpose()?;
     let site = Site::open(env)?;
     let config = Config::load(env)?;
-    super::check_backend(&config)?;
     let spool = LocalSpool::open_for_a_look(&config.home, env, config.settings()?.recent_minutes);
     let agent = super::agent(&config, env).ok();
+    let credentials = agent.as_ref().map(|agent| Credentials::kept(&config, agent)).transpose()?.flatten();
+    let (brain, relay): (Option<_>, Option<_>) =
+        (credentials.clone().filter(|one| one.brain), credentials.filter(|one| !one.brain));
+    let relay = relay.map(|relay| open_relay(&config, relay, env)).transpose()?;
+    let brain = brain.map(|brain| open_brain(&config, brain, env)).transpose()?;
+    let mail: &dyn Spool = match (&relay, &brain) {
+        (Some(relay), _) => relay,
+        (None, Some(brain)) => brain,
+        (None, None) => &spool,
+    };
     // Files that a variable moved at setup are still there when it is not set any more.
     let env = site.env.with(site.receipt.environment());
     let mut ground = site.ground(false);
@@ -82,7 +94,10 @@ fn look(
     let prover = Prover { mail: &spool, is_live: arguments.live, stop };
     let prover = arguments.proves().then_some(&prover);
     let (ground, receipt, agent) = (&ground, &receipt, agent.as_ref());
-    let mut checks = doctor::examine(Subject { ground, receipt, mail: &spool, agent, prover }, page);
+    let mut checks: Vec<_> = relay.as_ref().map(doctor::relay::look).into_iter().collect();
+    checks.extend(brain.as_ref().map(doctor::brain::look));
+    checks.iter().for_each(|check| page.found(check));
+    checks.extend(doctor::examine(Subject { ground, receipt, mail, agent, prover }, page));
     if prover.is_some_and(|prover| !prover.is_stopped()) {
         let mut proven = Proven::load(&ground.home);
         proven.learn(&checks, &env);

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use dialoguer::console::Term;
 use dialoguer::theme::ColorfulTheme;
 
-use super::{Site, no_home, preview};
+use super::{Site, approval, no_home, preview};
 use crate::cli::args::PlanArguments;
 use crate::cli::terminal::Terminal;
 use crate::cli::{mistake, output};
@@ -35,8 +35,13 @@ pub(super) struct Questions<'a> {
 }
 
 impl Questions<'_> {
-    /// Shows the plan, and asks where somebody is there to answer; whether it is to be carried out.
-    pub(super) fn proceed(&self, parts: &mut Vec<Part>) -> anyhow::Result<bool> {
+    /// Shows the plan, and asks where somebody is there to answer; whether it is to be carried out. `with_approval` plans
+    /// the same with our tools allowed in advance, where a person may be asked for that.
+    pub(super) fn proceed(
+        &self,
+        parts: &mut Vec<Part>,
+        with_approval: Option<&dyn Fn() -> anyhow::Result<Vec<Part>>>,
+    ) -> anyhow::Result<bool> {
         let has_changes = parts.iter().any(Part::has_changes);
         if self.arguments.dry_run {
             if !self.json {
@@ -54,7 +59,13 @@ impl Questions<'_> {
             ));
         }
         let terminal = Terminal::new(self.env);
-        let is_left = self.pick(parts, &terminal)? && self.notifier(parts)?;
+        let mut is_left = self.pick(parts, &terminal)?;
+        if let Some(with_approval) = with_approval
+            && is_left
+        {
+            approval::ask(self, parts, with_approval)?;
+        }
+        is_left = is_left && self.notifier(parts)?;
         let go = is_left && {
             output::print(&preview::details(parts, &terminal))?;
             self.confirm(self.confirmation, true)?
@@ -159,7 +170,7 @@ pub(in crate::cli) fn watch_for_signals() -> anyhow::Result<Arc<AtomicBool>> {
 }
 
 /// Whether a person may be asked for something that no agent may do for its user: an agent can have a terminal, too.
-pub(super) fn is_a_person_here(env: &Env) -> bool {
+pub(in crate::cli) fn is_a_person_here(env: &Env) -> bool {
     is_at_a_terminal() && Manifest::around(env).is_none()
 }
 

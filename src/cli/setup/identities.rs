@@ -3,8 +3,9 @@
 use anyhow::Context as _;
 
 use super::target::Target;
-use crate::cli::{mistake, open_spool};
+use crate::cli::{mail, mistake};
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::env::Env;
 use crate::install::setup::{Choice, Part};
 use crate::install::wishes::Ground;
@@ -17,12 +18,15 @@ pub(super) struct Identities {
     /// Each harness's id, and its agent; `None` for this machine's.
     wanted: Vec<(String, Option<AgentName>)>,
     spool: LocalSpool,
+    /// Whether names are a relay's to give.
+    is_elsewhere: bool,
 }
 
 impl Identities {
     /// Reads the pairs; nothing is made yet.
     pub(super) fn check(pairs: &[String], choice: &Choice, env: &Env) -> anyhow::Result<Self> {
-        let spool = open_spool(&Config::load(env)?, env)?;
+        let config = Config::load(env)?;
+        let spool = mail::open_local(&config, env)?;
         let mut wanted: Vec<(String, Option<AgentName>)> = Vec::new();
         for pair in pairs {
             let Some((id, name)) = pair.split_once('=') else {
@@ -69,7 +73,19 @@ impl Identities {
             }
             wanted.push((target.id().to_owned(), name));
         }
-        Ok(Self { wanted, spool })
+        Ok(Self { wanted, spool, is_elsewhere: config.remote().is_some() })
+    }
+
+    /// The agents that harnesses are to have.
+    pub(super) fn names(&self) -> impl Iterator<Item = &AgentName> {
+        self.wanted.iter().filter_map(|(_, name)| name.as_ref())
+    }
+
+    /// At a relay a name comes with an invite, in a brain with a token.
+    pub(super) fn check_tokens(&self, env: &Env) -> anyhow::Result<()> {
+        let config = Config::load(env)?;
+        self.names().try_for_each(|name| Credentials::kept(&config, name).map(drop))?;
+        Ok(())
     }
 
     /// Lays them over what an earlier setup was told.
@@ -85,6 +101,9 @@ impl Identities {
     /// Makes the agents that are not there yet. It comes after the harnesses: an agent without a reader would take
     /// mail that nobody is shown, a reader without an agent finds none until the next run.
     pub(super) fn register(&self, parts: &[Part]) -> anyhow::Result<()> {
+        if self.is_elsewhere {
+            return Ok(());
+        }
         let is_done = |id: &str| parts.iter().any(|part| part.id == id && part.is_done);
         let done = self.wanted.iter().filter(|(id, _)| is_done(id));
         for agent in done.filter_map(|(_, agent)| agent.as_ref()) {

@@ -1,5 +1,6 @@
 //! `setup` and `uninstall`: the plan shown, the question asked, the plan carried out, what came of it.
 
+mod approval;
 mod ask;
 mod identities;
 mod notifier;
@@ -24,13 +25,17 @@ use crate::install::setup::{self, Choice};
 use crate::install::uninstall::plan_uninstall;
 use crate::install::wishes::{self, Ground, Vehicle, cron};
 use crate::install::{CRON, CRONTAB, Error, NOTIFIER, PROGRAMS, Wish, codex, first_version};
+use crate::message::AgentName;
+pub(super) use ask::is_a_person_here;
 pub(super) use ask::watch_for_signals;
-use ask::{Questions, SETUP, is_a_person_here};
+use ask::{Questions, SETUP};
 use identities::Identities;
 use purge::Purge;
 use report::{Manner, report};
 use target::Target;
 
+/// What setup says where it has nothing to set up.
+pub(super) const NO_HARNESS: &str = "there is no harness here";
 /// What is left to a person whose crontab nobody can look at.
 const NO_CRONTAB: &str = "if cron comes back here: take our block out of your crontab (crontab -e). There is no \
                           program `crontab` now";
@@ -86,22 +91,10 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     // After the lock: while it is waited for, a signal ends the process.
     let stop = watch_for_signals()?;
     let mut site = Site::open(env)?;
-    for target in only(&arguments.plan)?.iter().flatten() {
-        target.check_is_here(env)?;
-    }
-    if arguments.trust_hooks && !is_a_person_here(env) {
-        return Err(mistake(
-            "could not trust hooks: no person is at a terminal, and an agent must not do it for its user",
-            "codex   # then /hooks",
-        ));
-    }
-    let vehicle = arguments.vehicle.map(|vehicle| match vehicle {
-        VehicleArgument::Folder => Vehicle::Folder,
-        VehicleArgument::Settings => Vehicle::Settings,
-    });
-    let choice = Choice { only: arguments.plan.only.clone(), vehicle, notifier: !arguments.no_notify };
+    let identities = identities(arguments, env)?;
+    identities.check_tokens(env)?;
+    let choice = choice(arguments);
     let mut ground = site.ground(arguments.approve_tools);
-    let identities = Identities::check(&arguments.identity, &choice, env)?;
     identities.apply(&mut ground);
     notifier::ask_manager(&mut ground, &choice)?;
     let manager = ground.manager.clone();
@@ -109,7 +102,7 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     let mut parts = setup::plan_setup(&ground, &choice, site.programs()?, &site.receipt);
     if parts.len() == 1 {
         return Err(mistake(
-            "there is no harness here",
+            NO_HARNESS,
             "npm install -g @openai/codex   # or another harness, then: bch setup",
         ));
     }
@@ -121,7 +114,15 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
     }
     let (word, confirmation) = (SETUP, "Set these up?");
     let questions = Questions { word, confirmation, arguments: &arguments.plan, json, stop: &stop, env };
-    let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
+    let with_approval = || {
+        let mut ground = site.ground(true);
+        identities.apply(&mut ground);
+        ground.manager.clone_from(&manager);
+        Ok(setup::plan_setup(&ground, &choice, site.programs()?, &site.receipt))
+    };
+    let with_approval: Option<&dyn Fn() -> anyhow::Result<Vec<setup::Part>>> =
+        if arguments.approve_tools { None } else { Some(&with_approval) };
+    let go = questions.proceed(&mut parts, with_approval).map_err(|error| stopped(error, word))?;
     let (mut trusted, mut started, mut registered) = (Ok(()), Ok(()), Ok(()));
     if go {
         setup::carry_out(&mut parts, &mut site.receipt, &stop)
@@ -138,6 +139,9 @@ pub(super) fn setup(arguments: &SetupArguments, json: bool, env: &Env) -> anyhow
         let missing = missing.iter().filter(|_| id == PROGRAMS).cloned();
         steps(id, &site).into_iter().chain(missing).collect()
     });
+    if go && !json {
+        approval::tell(&parts, &site)?;
+    }
     let late = ("stopped at the question of trust; what is set up stays", "codex   # then /hooks");
     trusted.map_err(|error| stopped_late(error, late)).and(registered).and(reported)?;
     Ok(started.map_err(Error::from)?)
@@ -160,7 +164,7 @@ pub(super) fn uninstall(arguments: &UninstallArguments, json: bool, env: &Env) -
     let (word, confirmation) = ("uninstall", "Take these out?");
     let count = parts.len();
     let questions = Questions { word, confirmation, arguments, json, stop: &stop, env };
-    let go = questions.proceed(&mut parts).map_err(|error| stopped(error, word))?;
+    let go = questions.proceed(&mut parts, None).map_err(|error| stopped(error, word))?;
     let mut ended = Ok(());
     if go {
         if parts.len() < count {
@@ -223,6 +227,32 @@ fn take_mail_away(questions: &Questions<'_>, env: &Env) -> anyhow::Result<()> {
         return purge.carry_out(questions.json);
     }
     Ok(output::print("mail and identity stay\n")?)
+}
+
+/// Refuses what no setup can do, before anything is changed; the agents that harnesses are to have of their own.
+pub(super) fn check(arguments: &SetupArguments, env: &Env) -> anyhow::Result<Vec<AgentName>> {
+    Ok(identities(arguments, env)?.names().cloned().collect())
+}
+
+fn identities(arguments: &SetupArguments, env: &Env) -> anyhow::Result<Identities> {
+    for target in only(&arguments.plan)?.iter().flatten() {
+        target.check_is_here(env)?;
+    }
+    if arguments.trust_hooks && !is_a_person_here(env) {
+        return Err(mistake(
+            "could not trust hooks: no person is at a terminal, and an agent must not do it for its user",
+            "codex   # then /hooks",
+        ));
+    }
+    Identities::check(&arguments.identity, &choice(arguments), env)
+}
+
+fn choice(arguments: &SetupArguments) -> Choice {
+    let vehicle = arguments.vehicle.map(|vehicle| match vehicle {
+        VehicleArgument::Folder => Vehicle::Folder,
+        VehicleArgument::Settings => Vehicle::Settings,
+    });
+    Choice { only: arguments.plan.only.clone(), vehicle, notifier: !arguments.no_notify }
 }
 
 /// The lock under which a plan is made and carried out.

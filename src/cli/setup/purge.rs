@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::cli::{open_spool, output};
+use crate::cli::{mail, output};
 use crate::config::Config;
 use crate::doctor::{live, proven};
 use crate::env::Env;
@@ -43,7 +43,7 @@ impl Purge {
     /// Looks at what there is.
     pub(super) fn plan(env: &Env) -> anyhow::Result<Self> {
         let config = Config::load(env)?;
-        let spool = open_spool(&config, env)?;
+        let spool = mail::open_local(&config, env)?;
         let mut agents = Vec::new();
         for agent in spool.agents().context("could not list the agents")? {
             let inbox =
@@ -71,8 +71,10 @@ impl Purge {
             let path = self.home.join(file);
             ignoring(fs::remove_file(&path), io::ErrorKind::NotFound, &path)?;
         }
-        let place = self.home.join(live::PLACE);
-        ignoring(fs::remove_dir_all(&place), io::ErrorKind::NotFound, &place)?;
+        for directory in [live::PLACE, "credentials", "relay", "brain"] {
+            let place = self.home.join(directory);
+            ignoring(fs::remove_dir_all(&place), io::ErrorKind::NotFound, &place)?;
+        }
         for directory in DIRECTORIES {
             let path = self.home.join(directory);
             match fs::remove_dir(&path) {

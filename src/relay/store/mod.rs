@@ -5,11 +5,16 @@
 //! (where the sender waits for that), and of any number of racing readers one is given a message. It knows nothing
 //! of HTTP, of rates or of addresses.
 
+mod error;
+pub mod maildir;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+
+pub use error::Error;
 
 use crate::message::{Address, AgentName, ChannelName, Context, Message, MessageId};
 use crate::secret::{Secret, TokenHash};
@@ -122,6 +127,8 @@ pub struct Limits {
     pub unread_per_room: usize,
     /// Agents in one room.
     pub agents_per_room: usize,
+    /// Channels that one agent is subscribed to.
+    pub subscriptions_per_agent: usize,
     /// Rooms, `default` among them.
     pub rooms: usize,
     /// After this long an unread message goes back to its sender, as a bounce.
@@ -130,55 +137,16 @@ pub struct Limits {
     pub remembered_sends: usize,
 }
 
-/// Why a store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No such agent in the room.
-    #[error("there is no agent @{0}")]
-    UnknownAgent(AgentName),
-    /// No such room.
-    #[error("there is no room {0}")]
-    UnknownRoom(RoomId),
-    /// No such join token.
-    #[error("there is no such invite")]
-    UnknownInvite,
-    /// The name is another's, or was revoked.
-    #[error("the name @{0} is taken")]
-    Taken(AgentName),
-    /// A new name with capitals.
-    #[error("new names are lower case: @{0}")]
-    NotLowerCase(AgentName),
-    /// The join token has expired, or has no uses left.
-    #[error("the invite has {0}")]
-    Spent(&'static str),
-    /// Nobody but the sender listens.
-    #[error("nobody else is subscribed to {0}")]
-    NoSubscribers(ChannelName),
-    /// The same id with other content, or of another sender.
-    #[error("there is a message {0} already")]
-    Duplicate(MessageId),
-    /// The message breaks a limit of its own size.
-    #[error("{0}")]
-    Invalid(String),
-    /// A limit on how much is kept.
-    #[error("{what}: at most {most}")]
-    Many {
-        /// Of what there is too much, whose: `@bob has too much unread mail`.
-        what: String,
-        /// How much there may be.
-        most: usize,
-    },
-    /// The disk is full.
-    #[error("the relay's disk is full")]
-    Full,
-    /// The system refused something; the text names no path, for a client reads it.
-    #[error("the relay could not {verb} its data: {kind}")]
-    System {
-        /// What was tried.
-        verb: &'static str,
-        /// What the system said.
-        kind: std::io::ErrorKind,
-    },
+/// A message after which a look goes on, with its time as the store knows it.
+pub type Last = (Timestamp, MessageId);
+
+/// Some unread messages, as many as a piece of an answer may hold in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// There are more after this one.
+    pub more: Option<Last>,
 }
 
 /// A relay's rooms, agents and mail.
@@ -214,11 +182,18 @@ pub trait Store: Send + Sync + 'static {
     /// Revokes an agent: its token is nobody's at once, its name stays taken, its mail bounces to the senders.
     async fn revoke_agent(&self, room: &RoomId, agent: &AgentName) -> Result<()>;
 
+    /// When a message of this agent is sent that it sends now: later than what it sent before, by a millisecond at least,
+    /// for messages are read in the order of their times.
+    fn stamp(&self, room: &RoomId, from: &AgentName) -> Result<Timestamp>;
     /// Delivers a message. The same sender, id and content again is delivered once; it was delivered, all of it or
     /// nothing, when this returns.
     async fn send(&self, room: &RoomId, message: Message, durable: bool) -> Result<Sent>;
-    /// Unread messages, oldest first; changes nothing.
-    async fn inbox(&self, room: &RoomId, agent: &AgentName) -> Result<Vec<Message>>;
+    /// Counts unread messages, for a reader in any of these contexts or in all. In memory.
+    fn unread(&self, room: &RoomId, agent: &AgentName, contexts: Option<&[Context]>) -> Result<Left>;
+    /// The unread messages whose ids begin so; two at most, which is one too many.
+    async fn find(&self, room: &RoomId, agent: &AgentName, prefix: &str) -> Result<Vec<Message>>;
+    /// Unread messages after that one, oldest first; changes nothing.
+    async fn inbox(&self, room: &RoomId, agent: &AgentName, after: Option<Last>) -> Result<Page>;
     /// Takes one unread message for good, or keeps it; `None` where it is gone.
     async fn take(
         &self,
@@ -249,7 +224,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Rings when a message becomes unread for the agent, by any way; the value is the number of the last.
     fn bell(&self, room: &RoomId, agent: &AgentName) -> Result<watch::Receiver<u64>>;
-    /// Unread messages that landed after that number; all of them for 0.
+    /// Unread messages that landed after that number, or the first of them: who asks again after the last gets on.
     async fn landed(&self, room: &RoomId, agent: &AgentName, after: u64) -> Result<Landed>;
 
     /// Gives back what lapsed leases held, bounces what is too old, forgets what is old enough.
@@ -313,6 +288,7 @@ impl Default for Limits {
             unread_per_agent: 100_000,
             unread_per_room: 1_000_000,
             agents_per_room: 10_000,
+            subscriptions_per_agent: 256,
             rooms: 10_000,
             unread_age: Duration::from_secs(30 * DAY),
             remembered_sends: 100_000,

@@ -6,17 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
-
 use super::mailbox::{Mailbox, Reading, Unread, read_message};
 use super::{Afterwards, Claim, Error, Filter, Held, Lease, LeaseId, Moment, Result, Shown, Take, files};
 use crate::message::{Message, MessageId, Priority};
+use crate::spool::claim::Fit;
 use crate::spool::error::OnPath;
 use crate::spool::select::{self, Candidate};
 use crate::spool::{Claimed, Left};
-
-/// After this long a message goes to any reader, whatever its scope.
-const STRAY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Mailbox {
     pub(super) fn claim(&self, lease: &Lease, filter: &Filter, take: Take<'_>) -> Result<Claim> {
@@ -28,15 +24,12 @@ impl Mailbox {
         let mut claim = Claim::default();
         let mut candidates = Vec::with_capacity(unread.len());
         for unread in unread {
-            if filter.urgent && unread.message.priority != Priority::Urgent
-                || unread.message.is_among(&filter.except)
-                || filter.ids.as_ref().is_some_and(|ids| !ids.contains(&unread.message.id))
-            {
-                continue;
+            match filter.fit(&unread.message, self.env.now()) {
+                Fit::Here => candidates.push((unread, false)),
+                Fit::Stray => candidates.push((unread, true)),
+                Fit::Elsewhere => claim.left.other_scopes += 1,
+                Fit::Unasked => {}
             }
-            let matches = filter.contexts.as_ref().is_none_or(|contexts| unread.message.matches(contexts));
-            let stray = !matches && self.env.now().duration_since(unread.message.ts) > STRAY;
-            if matches || stray { candidates.push((unread, stray)) } else { claim.left.other_scopes += 1 }
         }
         let taken = choose(&candidates, take, &mut claim.left);
         if taken.is_empty() {
@@ -113,7 +106,11 @@ impl Mailbox {
     }
 
     /// The file of a message under a lease, whatever it was shown by.
-    fn find_under(&self, lease: &LeaseId, id: MessageId) -> Result<Option<(PathBuf, Option<Shown>)>> {
+    pub(super) fn find_under(
+        &self,
+        lease: &LeaseId,
+        id: MessageId,
+    ) -> Result<Option<(PathBuf, Option<Shown>)>> {
         let file = self.files_of(lease)?.into_iter().find(|file| file.id == id);
         Ok(file.map(|file| (file.path, file.shown)))
     }

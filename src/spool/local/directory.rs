@@ -77,12 +77,24 @@ impl LocalSpool {
     }
 
     pub(super) fn register_agent(&self, name: &AgentName) -> Result<Agent> {
+        self.make_agent(name, true)
+    }
+
+    /// Makes an agent that another spool has already, in whatever spelling.
+    ///
+    /// # Errors
+    /// Where its record cannot be written.
+    pub(crate) fn adopt_agent(&self, name: &AgentName) -> Result<Agent> {
+        self.make_agent(name, false)
+    }
+
+    fn make_agent(&self, name: &AgentName, is_new: bool) -> Result<Agent> {
         files::make_directory(&self.agents_directory())?;
         files::make_private(&self.home);
         let _lock = files::lock(self.agents_directory().join(".lock"))?;
         let agent = match self.one_agent(name)? {
             Some(agent) => agent,
-            None if !name.is_lower_case() => return Err(Error::NotLowerCase(name.clone())),
+            None if is_new && !name.is_lower_case() => return Err(Error::NotLowerCase(name.clone())),
             None => {
                 let created_at = format!("{:.3}", self.env.now());
                 let agent = Agent {

@@ -79,12 +79,10 @@ pub(crate) fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Writes a new file, flushed to the disk when `durable`.
+/// Writes a new file, flushed to the disk when `durable`. One that is there already is another's, and stays.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], durable: bool) -> Result<()> {
-    let written = File::options().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        if durable { file.sync_all() } else { Ok(()) }
-    });
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).on("write", path)?;
+    let written = file.write_all(bytes).and_then(|()| if durable { file.sync_all() } else { Ok(()) });
     if written.is_err() {
         // Half a file is worth nothing; if it cannot be removed either, the next sweep does it.
         let _ = fs::remove_file(path);
@@ -97,7 +95,11 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], durable: bool) -> Result<()> 
 /// # Errors
 /// Where it cannot be written; the old file is then untouched.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let directory = path.parent().unwrap_or(path);
+    let directory = match path.parent() {
+        // A bare name is of the working directory.
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        parent => parent.unwrap_or(path),
+    };
     make_directory(directory)?;
     let beside = directory.join(format!(".{}.tmp", uuid::Uuid::new_v4().as_simple()));
     write_new(&beside, bytes, true)?;
@@ -200,4 +202,22 @@ fn open_lock(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true).mode(0o600).custom_flags(NO_WAIT);
     options.open(path).on("lock", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_takes_nobody_elses_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("draft");
+        write_new(&path, b"first", false).unwrap();
+        let error = write_new(&path, b"second", false).unwrap_err();
+        assert!(
+            matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists),
+            "{error:?}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
 }

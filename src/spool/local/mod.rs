@@ -13,6 +13,7 @@
 //! What lies under a lease that lapsed is unread: any reader may claim it from there.
 
 mod claims;
+pub(crate) mod desk;
 mod directory;
 pub mod files;
 mod holdings;

@@ -74,6 +74,12 @@ impl Mailbox {
         Ok(lines.into_iter().map(|line| line.record.id).collect())
     }
 
+    /// Messages that were read.
+    pub(super) fn acknowledged_ids(&self) -> Result<HashSet<MessageId>> {
+        let lines = self.lines(|line| line.contains(r#""state":"acknowledged""#))?;
+        Ok(lines.into_iter().map(|line| line.record.id).collect())
+    }
+
     pub(super) fn quota(&self) -> Result<Quota> {
         let since = self.env.now() - RATE;
         let mut quota = Quota::default();
