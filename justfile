@@ -4,4 +4,4 @@ test:
 ci:
     .ci/run
 bench:
-    cargo build --release && cargo bench --bench speed
+    cargo build --release && cargo bench --bench speed --bench relay --bench mcp
