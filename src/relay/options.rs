@@ -253,6 +253,8 @@ fn store_limits(set: &LimitSettings) -> Result<store::Limits, Error> {
         refs: set.refs.unwrap_or(most.refs),
         unread_per_agent: set.unread_per_agent.map_or(most.unread_per_agent, usize::from),
         unread_per_room: set.unread_per_room.map_or(most.unread_per_room, usize::from),
+        unread_bytes_per_agent: set.unread_bytes_per_agent.map_or(most.unread_bytes_per_agent, usize::from),
+        unread_bytes_per_room: set.unread_bytes_per_room.map_or(most.unread_bytes_per_room, usize::from),
         agents_per_room: set.agents_per_room.map_or(most.agents_per_room, usize::from),
         subscriptions_per_agent: set
             .subscriptions_per_agent

@@ -59,6 +59,8 @@ pub struct LimitSettings {
     pub refs: Option<usize>,
     pub unread_per_agent: Option<NonZeroUsize>,
     pub unread_per_room: Option<NonZeroUsize>,
+    pub unread_bytes_per_agent: Option<NonZeroUsize>,
+    pub unread_bytes_per_room: Option<NonZeroUsize>,
     pub unread_days: Option<NonZeroU64>,
     pub agents_per_room: Option<NonZeroUsize>,
     pub subscriptions_per_agent: Option<NonZeroUsize>,
@@ -91,11 +93,13 @@ const KEYS: [&str; 12] = [
     "hosts",
 ];
 /// All keys of [`LimitSettings`].
-pub const LIMITS: [&str; 18] = [
+pub const LIMITS: [&str; 20] = [
     "body-bytes",
     "refs",
     "unread-per-agent",
     "unread-per-room",
+    "unread-bytes-per-agent",
+    "unread-bytes-per-room",
     "unread-days",
     "agents-per-room",
     "subscriptions-per-agent",

@@ -145,6 +145,9 @@ pub struct Taken {
     pub message: Option<Message>,
 }
 
+/// Bytes of all contexts in one claim: each unread scope is looked for in each of them.
+pub const CONTEXT_BYTES: usize = 16 * 1024;
+
 /// `POST /v1/claim`: one round trip for a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claim {
@@ -153,7 +156,7 @@ pub struct Claim {
     /// For how many seconds it holds; 7,200 where it is not given, and at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_s: Option<u32>,
-    /// Where the reader is, in normal form; every scope where it is not given.
+    /// Where the reader is, in normal form; every scope where it is not given. [`CONTEXT_BYTES`] at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contexts: Option<Vec<String>>,
     /// Only these messages.
@@ -166,7 +169,7 @@ pub struct Claim {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
     /// Bytes of bodies; chosen as for a prompt (urgent first, a third for the oldest, at most 20 of one
-    /// sender within 10 minutes). Everything where it is not given, a page of about 1 MiB in each answer.
+    /// sender within 10 minutes). Everything where it is not given, a page of about 256 KiB in each answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u32>,
     /// Messages of earlier leases that were read: gone for good.

@@ -165,7 +165,7 @@ fn w7_no_subscription_is_lost_to_another_or_to_a_look() {
 fn w9_everything_has_a_limit() {
     let settings = "[limits]\nbody-bytes = 1000\nrefs = 2\nunread-per-agent = 3\nunread-per-room = 5\n\
                     agents-per-room = 3\nsubscriptions-per-agent = 2\nrooms = 2\n\
-                    streams-per-agent = 2\n";
+                    streams-per-agent = 2\nunread-bytes-per-agent = 1500\nunread-bytes-per-room = 2000\n";
     let relay = Relay::with_settings(settings, &[], &[]);
     let (alice, bob, carol) = (relay.peer("alice"), relay.peer("bob"), relay.peer("carol"));
     let room = relay.api(Some(ROOM));
@@ -195,6 +195,16 @@ fn w9_everything_has_a_limit() {
     send("@bob", "still too many").error(507);
     bob.acknowledge(&lease(1));
     send("@bob", "room again").ok();
+    let contexts: Vec<_> = (0..100).map(|number| format!("{number}/{}", "c".repeat(200))).collect();
+    let claim = json!({ "lease": lease(2), "contexts": contexts });
+    assert!(bob.api.post("/v1/claim", &claim).error(400).contains("contexts"));
+    // References weigh as much as a body.
+    let long = json!({ "to": "@bob", "body": "x".repeat(1000), "refs": ["r".repeat(600)] });
+    assert!(alice.api.post("/v1/send", &long).error(507).contains("@bob has too many bytes"));
+    carol.claim(&lease(2));
+    carol.acknowledge(&lease(2));
+    send("@bob", &"x".repeat(1000)).ok();
+    assert!(send("@carol", &"x".repeat(1000)).error(507).contains("the room has too many bytes"));
     let streams = [carol.events(), carol.events()];
     let refused = carol.api.get("/v1/events/carol");
     assert!(refused.error(429).contains("@carol") && refused.header("retry-after").is_some());

@@ -15,7 +15,7 @@ use crate::relay::wire::{self, Claim, Done, Ending, HeldBack, Left};
 
 /// The longest quiet turn of a session.
 const LONGEST_LEASE: u32 = 2 * 3600;
-/// Of contexts, ids and names in one claim.
+/// Of ids, names and leases in one claim.
 const MOST: usize = 10_000;
 
 pub(super) async fn claim(
@@ -67,13 +67,8 @@ async fn end_unread(state: &Shared, by: &ByAgent, ending: &Ending) -> Answer<()>
 }
 
 fn asked(input: &Claim) -> Answer<store::Claim> {
-    let counts = [
-        input.contexts.as_ref().map_or(0, Vec::len),
-        input.ids.as_ref().map_or(0, Vec::len),
-        input.except.len(),
-        input.ack.len(),
-        input.release.len(),
-    ];
+    let counts =
+        [input.ids.as_ref().map_or(0, Vec::len), input.except.len(), input.ack.len(), input.release.len()];
     if counts.iter().any(|count| *count > MOST) {
         return Err(Refusal::too_large(format!("each list in a claim has {MOST} entries at most")));
     }

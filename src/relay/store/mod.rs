@@ -125,6 +125,10 @@ pub struct Limits {
     pub unread_per_agent: usize,
     /// Unread and claimed messages in one room.
     pub unread_per_room: usize,
+    /// Bytes of an agent's unread and claimed messages: their bodies and references.
+    pub unread_bytes_per_agent: usize,
+    /// The same in one room.
+    pub unread_bytes_per_room: usize,
     /// Agents in one room.
     pub agents_per_room: usize,
     /// Channels that one agent is subscribed to.
@@ -287,6 +291,8 @@ impl Default for Limits {
             refs: 64,
             unread_per_agent: 100_000,
             unread_per_room: 1_000_000,
+            unread_bytes_per_agent: 256 * 1024 * 1024,
+            unread_bytes_per_room: 2 * 1024 * 1024 * 1024,
             agents_per_room: 10_000,
             subscriptions_per_agent: 256,
             rooms: 10_000,

@@ -4,7 +4,7 @@
 //! put into the desk before its loan is noted, and its loan before the claim is over.
 
 use super::{RelaySpool, Result};
-use crate::message::{Message, MessageId, Priority};
+use crate::message::{Context, Message, MessageId, Priority};
 use crate::relay::calls::{Again, Refusal};
 use crate::relay::wire;
 use crate::spool::remote::{Endings, LOAN, Loan, SHORT};
@@ -16,6 +16,16 @@ pub(in crate::spool) enum Look {
     Lends,
     /// It is of the first version: what it has for us is here, and so many wait for other scopes.
     Gave(usize),
+}
+
+/// The contexts that one claim may have: mail for the others waits.
+fn as_many_as_fit(contexts: &[Context]) -> Vec<String> {
+    let mut room = wire::CONTEXT_BYTES;
+    let fitting = contexts.iter().map_while(|context| {
+        room = room.checked_sub(context.as_str().len())?;
+        Some(context.as_str().to_owned())
+    });
+    fitting.collect()
 }
 
 impl RelaySpool {
@@ -69,12 +79,9 @@ impl RelaySpool {
         bytes: Option<u32>,
         claim: &mut Claim,
     ) -> Result<(wire::Left, usize)> {
-        let contexts = filter.contexts.as_ref();
-        let contexts =
-            contexts.map(|contexts| contexts.iter().map(|context| context.as_str().to_owned()).collect());
         let id = LeaseId::random();
         let (told, endings) = self.ask_for(wire::Claim {
-            contexts,
+            contexts: filter.contexts.as_deref().map(as_many_as_fit),
             ids: filter.ids.clone(),
             priority: filter.urgent.then_some(Priority::Urgent),
             except: filter.except.iter().map(ToString::to_string).collect(),

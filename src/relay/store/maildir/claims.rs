@@ -15,6 +15,7 @@ use super::plan::{is_stray, plan};
 use super::rooms::Room;
 use super::{Engine, blocking, lock};
 use crate::message::{AgentName, MessageId};
+use crate::relay::wire::CONTEXT_BYTES;
 use crate::spool::LeaseId;
 use crate::spool::error::OnPath;
 use crate::spool::local::files;
@@ -30,6 +31,10 @@ impl Engine {
         claim: Claim,
     ) -> Result<Claimed> {
         let (room, member) = self.member(room, agent)?;
+        let contexts = claim.contexts.iter().flatten();
+        if contexts.map(|context| context.as_str().len()).sum::<usize>() > CONTEXT_BYTES {
+            return Err(Error::Invalid(format!("a claim's contexts have {CONTEXT_BYTES} bytes at most")));
+        }
         // Most claims find nothing: they cost no file and no turn.
         let nothing = {
             let mut mailbox = lock(&member.mailbox);

@@ -11,13 +11,13 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::super::{Error, Result};
 use super::agents::Member;
+use super::amount::Amount;
 use super::envelope::Envelope;
 use super::place::remove;
 use super::remembered::{Content, Key};
@@ -201,7 +201,7 @@ impl Engine {
         let mut gone = Vec::new();
         for member in &delivery.to {
             let mut mailbox = lock(&member.mailbox);
-            mailbox.unreserve();
+            mailbox.unreserve(&delivery.envelope);
             if mailbox.is_closed() {
                 gone.push(member);
             } else {
@@ -210,7 +210,7 @@ impl Engine {
         }
         // Revoked while it was on its way.
         for member in &gone {
-            delivery.room.waiting.fetch_sub(1, Ordering::Relaxed);
+            *lock(&delivery.room.waiting) -= Amount::of(1, &delivery.envelope);
             let _ = remove("write", &member.place.unread(delivery.id()));
         }
         let answer = match gone.first() {
@@ -223,9 +223,9 @@ impl Engine {
     /// Answers a send that came to nothing, and gives its places back.
     pub(super) fn fail(&self, delivery: &Delivery, error: &Error) {
         for member in &delivery.to {
-            lock(&member.mailbox).unreserve();
+            lock(&member.mailbox).unreserve(&delivery.envelope);
         }
-        delivery.room.waiting.fetch_sub(delivery.to.len(), Ordering::Relaxed);
+        *lock(&delivery.room.waiting) -= Amount::of(delivery.to.len(), &delivery.envelope);
         self.remembered.finish(delivery.key, &Err(error.clone()), self.env.now());
     }
 

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::super::{Result, RoomId};
 use super::agents::Member;
+use super::amount::Amount;
 use super::claims::{find, full_is_fine, remove_emptied};
 use super::mailbox::State;
 use super::place::{Lies, Reading, mark, read_message, remove};
@@ -124,7 +124,7 @@ impl Engine {
     pub(super) fn forget(&self, room: &Room, member: &Member, id: MessageId) {
         let Some((entry, _)) = find(member, id) else { return };
         let emptied = lock(&member.mailbox).remove(id);
-        room.waiting.fetch_sub(1, Ordering::Relaxed);
+        *lock(&room.waiting) -= Amount::of(1, &entry.envelope);
         if entry.returned {
             let _ = remove("acknowledge", &member.place.returned(id));
         }

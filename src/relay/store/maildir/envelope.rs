@@ -1,5 +1,7 @@
 //! A message without its body, as the index keeps it.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::message::{Address, AgentName, ChannelName, Context, Message, MessageId, Priority, Scope};
@@ -21,6 +23,25 @@ pub(super) struct Envelope {
     pub(super) size: usize,
     /// Bytes of all that its sender wrote: references may be most of them.
     pub(super) weight: usize,
+}
+
+/// Senders and channels that a claim leaves out; it may name as many as a hostile client likes.
+pub(super) struct Excluded<'a> {
+    agents: HashSet<&'a AgentName>,
+    channels: HashSet<&'a ChannelName>,
+}
+
+impl<'a> Excluded<'a> {
+    pub(super) fn new(addresses: &'a [Address]) -> Self {
+        let (mut agents, mut channels) = (HashSet::new(), HashSet::new());
+        for address in addresses {
+            match address {
+                Address::Agent(name) => drop(agents.insert(name)),
+                Address::Channel(channel) => drop(channels.insert(channel)),
+            }
+        }
+        Self { agents, channels }
+    }
 }
 
 impl Envelope {
@@ -46,11 +67,9 @@ impl Envelope {
     }
 
     /// As [`Message::is_among`].
-    pub(super) fn is_among(&self, addresses: &[Address]) -> bool {
-        addresses.iter().any(|address| match address {
-            Address::Agent(name) => *name == self.from,
-            Address::Channel(channel) => self.channel.as_ref() == Some(channel),
-        })
+    pub(super) fn is_among(&self, excluded: &Excluded<'_>) -> bool {
+        excluded.agents.contains(&self.from)
+            || self.channel.as_ref().is_some_and(|channel| excluded.channels.contains(channel))
     }
 
     pub(super) fn is_stray(&self, now: Timestamp) -> bool {

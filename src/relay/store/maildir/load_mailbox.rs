@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
@@ -73,7 +72,7 @@ impl Load<'_> {
             }
         }
         mailbox.lapse(self.engine.env.now());
-        self.room.waiting.fetch_add(mailbox.count(), Ordering::Relaxed);
+        *lock(&self.room.waiting) += mailbox.amount();
         for id in returned.into_iter().filter(|id| mailbox.entry(*id).is_none()) {
             let _ = fs::remove_file(member.place.returned(id));
         }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::super::Last;
+use super::super::{Last, Result};
+use super::amount::Amount;
 use super::envelope::Envelope;
 use super::place::Lies;
 use super::quota::Deliveries;
@@ -66,8 +67,10 @@ pub(super) struct Mailbox {
     next_lapse: Option<Timestamp>,
     /// The number of the last landing.
     last: u64,
+    /// What there is, unread or claimed.
+    amount: Amount,
     /// Places for messages on their way.
-    reserved: usize,
+    reserved: Amount,
     pub(super) deliveries: Deliveries,
     is_closed: bool,
     bell: Option<watch::Sender<u64>>,
@@ -83,9 +86,9 @@ impl Mailbox {
         self.is_closed
     }
 
-    /// How many messages there are, unread or claimed.
-    pub(super) fn count(&self) -> usize {
-        self.mail.len()
+    /// What there is, unread or claimed.
+    pub(super) fn amount(&self) -> Amount {
+        self.amount
     }
 
     pub(super) fn unread_count(&self) -> usize {
@@ -143,23 +146,32 @@ impl Mailbox {
         }
     }
 
-    /// Keeps a place for a message on its way; `false` where there is none within `most`.
-    pub(super) fn reserve(&mut self, most: usize) -> bool {
-        let fits = self.mail.len() + self.reserved < most;
-        self.reserved += usize::from(fits);
-        fits
+    /// Keeps a place for a message on its way, where there is one within `most`; `whose` as in [`Amount::within`].
+    pub(super) fn reserve(
+        &mut self,
+        envelope: &Envelope,
+        most: Amount,
+        whose: impl FnOnce() -> String,
+    ) -> Result<()> {
+        let reserved = self.reserved + Amount::of(1, envelope);
+        (self.amount + reserved).within(most, whose)?;
+        self.reserved = reserved;
+        Ok(())
     }
 
     /// Gives the place back.
-    pub(super) fn unreserve(&mut self) {
-        self.reserved = self.reserved.saturating_sub(1);
+    pub(super) fn unreserve(&mut self, envelope: &Envelope) {
+        self.reserved -= Amount::of(1, envelope);
     }
 
     /// Takes a message in.
     pub(super) fn land(&mut self, envelope: Envelope, returned: bool) {
         let id = envelope.id;
+        self.amount += Amount::of(1, &envelope);
         let entry = Entry { envelope, state: State::Unread, lease: None, is_new: true, returned, number: 0 };
-        self.mail.insert(id, Box::new(entry));
+        if let Some(earlier) = self.mail.insert(id, Box::new(entry)) {
+            self.amount -= Amount::of(1, &earlier.envelope);
+        }
         self.make_unread(id);
         self.ring();
     }
@@ -270,6 +282,7 @@ impl Mailbox {
     pub(super) fn remove(&mut self, id: MessageId) -> Option<Emptied> {
         let emptied = self.let_go(id, None);
         if let Some(entry) = self.mail.remove(&id) {
+            self.amount -= Amount::of(1, &entry.envelope);
             self.unread.remove(&(entry.envelope.ts, id));
             self.landed.remove(&entry.number);
         }

@@ -19,6 +19,7 @@
 //! they run on threads that may wait for a disk, and what touches none is answered at once.
 
 mod agents;
+mod amount;
 mod bounce;
 mod claims;
 mod commit;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::super::Claim;
+use super::envelope::Excluded;
 use super::mailbox::{Entry, Mailbox};
 use crate::message::{MessageId, Priority};
 use crate::spool::Left;
@@ -35,12 +36,13 @@ pub(super) fn plan(mailbox: &mut Mailbox, claim: &Claim, now: Timestamp) -> Plan
     let mut left = Left::default();
     let mut candidates: Vec<&Entry> = Vec::new();
     let wanted: Option<HashSet<_>> = claim.ids.as_ref().map(|ids| ids.iter().copied().collect());
+    let excluded = Excluded::new(&claim.except);
     for entry in mailbox.unread() {
         let envelope = &entry.envelope;
         let is_held = entry.lease.as_deref() == Some(&claim.lease);
         if is_held
             || claim.urgent && envelope.priority != Priority::Urgent
-            || envelope.is_among(&claim.except)
+            || envelope.is_among(&excluded)
             || wanted.as_ref().is_some_and(|ids| !ids.contains(&envelope.id))
         {
             continue;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use base64::Engine as _;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Bearer, Error, Figures, Result, Room as RoomSummary, RoomId};
 use super::agents::Member;
+use super::amount::Amount;
 use super::invites::Invites;
 use super::names::Names;
 use super::{Engine, blocking, lock, read, write};
@@ -53,7 +54,7 @@ pub(super) struct Room {
     pub(super) invites: Mutex<Invites>,
     pub(super) names: RwLock<Names>,
     /// Messages that are unread, claimed or on their way.
-    pub(super) waiting: AtomicUsize,
+    pub(super) waiting: Mutex<Amount>,
     /// Records and tokens of the room change one at a time.
     pub(super) change: Arc<tokio::sync::Mutex<()>>,
     is_gone: AtomicBool,
@@ -68,7 +69,7 @@ impl Room {
             token: Mutex::default(),
             invites: Mutex::default(),
             names: RwLock::default(),
-            waiting: AtomicUsize::new(0),
+            waiting: Mutex::default(),
             change: Arc::default(),
             is_gone: AtomicBool::new(false),
         }
@@ -141,7 +142,7 @@ impl Engine {
                     title: file.name.clone(),
                     created_at: file.created_at.clone(),
                     agents: read(&room.names).members.len(),
-                    waiting: room.waiting.load(Ordering::Relaxed),
+                    waiting: lock(&room.waiting).messages,
                 }
             })
             .collect();
@@ -156,7 +157,7 @@ impl Engine {
             let mailbox = lock(&member.mailbox);
             figures.agents += 1;
             figures.unread += mailbox.unread_count();
-            figures.claimed += mailbox.count() - mailbox.unread_count();
+            figures.claimed += mailbox.amount().messages - mailbox.unread_count();
         }
         figures
     }
@@ -252,7 +253,7 @@ impl Engine {
             let _turn = member.turn.blocking_lock();
             let mut mailbox = lock(&member.mailbox);
             mailbox.close();
-            room.waiting.fetch_sub(mailbox.count(), Ordering::Relaxed);
+            *lock(&room.waiting) -= mailbox.amount();
             for id in mailbox.ids() {
                 mailbox.remove(id);
             }

@@ -2,18 +2,18 @@
 //! [`super::commit`]'s.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
 use super::super::{Error, Result, RoomId};
 use super::agents::Member;
+use super::amount::Amount;
 use super::commit::{Committer, Delivery};
 use super::envelope::Envelope;
 use super::remembered::{Answer, Begin, Content, Key};
 use super::rooms::Room;
 use super::{Engine, lock, read};
-use crate::message::{Address, Message, MessageId};
+use crate::message::{Address, Message};
 use crate::spool::Sent;
 
 /// What became of a send before the disk was touched.
@@ -79,11 +79,11 @@ impl Engine {
             Begin::Other => Err(Error::Duplicate(message.id)),
             Begin::Underway(answer) => Ok(Prepared::Underway(answer)),
             Begin::New(answer) => {
-                if let Err(error) = self.reserve(room, message.id, &to) {
+                let envelope = Envelope::of(message);
+                if let Err(error) = self.reserve(room, &envelope, &to) {
                     self.remembered.finish(key, &Err(error.clone()), now);
                     return Err(error);
                 }
-                let envelope = Envelope::of(message);
                 let delivery =
                     Delivery { room: room.clone(), key, content, envelope, text: message.to_json(), to };
                 Ok(Prepared::New(delivery, answer))
@@ -92,43 +92,34 @@ impl Engine {
     }
 
     /// Keeps a place for one more message with each recipient, or with none.
-    fn reserve(&self, room: &Room, id: MessageId, to: &[Arc<Member>]) -> Result<()> {
-        let most = self.limits.unread_per_room;
-        let before = room.waiting.fetch_add(to.len(), Ordering::Relaxed);
-        let mut result = if before + to.len() > most {
-            Err(Error::Many { what: "the room has too much unread mail".into(), most })
-        } else {
-            Ok(())
-        };
-        let mut reserved = 0;
-        for member in to {
-            if result.is_err() {
-                break;
+    fn reserve(&self, room: &Room, envelope: &Envelope, to: &[Arc<Member>]) -> Result<()> {
+        let (more, limits) = (Amount::of(to.len(), envelope), &self.limits);
+        let most = Amount { messages: limits.unread_per_room, bytes: limits.unread_bytes_per_room };
+        let mut waiting = lock(&room.waiting);
+        (*waiting + more).within(most, || "the room has".into())?;
+        *waiting += more;
+        drop(waiting);
+        for (reserved, member) in to.iter().enumerate() {
+            if let Err(error) = self.reserve_one(envelope, member) {
+                to[..reserved].iter().for_each(|member| lock(&member.mailbox).unreserve(envelope));
+                *lock(&room.waiting) -= more;
+                return Err(error);
             }
-            result = self.reserve_one(id, member);
-            reserved += usize::from(result.is_ok());
         }
-        if result.is_err() {
-            to[..reserved].iter().for_each(|member| lock(&member.mailbox).unreserve());
-            room.waiting.fetch_sub(to.len(), Ordering::Relaxed);
-        }
-        result
+        Ok(())
     }
 
-    fn reserve_one(&self, id: MessageId, member: &Member) -> Result<()> {
+    fn reserve_one(&self, envelope: &Envelope, member: &Member) -> Result<()> {
         let mut mailbox = lock(&member.mailbox);
         if mailbox.is_closed() {
             return Err(Error::UnknownAgent(member.name.clone()));
         }
-        if mailbox.entry(id).is_some() {
-            return Err(Error::Duplicate(id));
+        if mailbox.entry(envelope.id).is_some() {
+            return Err(Error::Duplicate(envelope.id));
         }
-        let most = self.limits.unread_per_agent;
-        if mailbox.reserve(most) {
-            Ok(())
-        } else {
-            Err(Error::Many { what: format!("@{} has too much unread mail", member.name), most })
-        }
+        let limits = &self.limits;
+        let most = Amount { messages: limits.unread_per_agent, bytes: limits.unread_bytes_per_agent };
+        mailbox.reserve(envelope, most, || format!("@{} has", member.name))
     }
 }
 
