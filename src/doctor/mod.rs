@@ -155,12 +155,20 @@ pub fn examine(subject: Subject<'_>, audience: &mut dyn Audience) -> Vec<Check> 
     attention::look(&mut sheet, ground);
     modes::look(&mut sheet, &ground.home);
     leftovers::look(&mut sheet, ground, receipt);
-    programs::look(&mut sheet, ground);
+    let here: Vec<_> =
+        Manifest::all().into_iter().filter(|manifest| setup::is_here(manifest, ground.env)).collect();
+    let is_set_up = !receipt.records().is_empty()
+        || here.iter().any(|manifest| Earlier::of(manifest, ground, receipt).is_some());
+    if is_set_up {
+        programs::look(&mut sheet, ground);
+    } else {
+        sheet.ok("programs", "nothing is set up here that would start them");
+    }
     notifier::look(&mut sheet, ground, receipt);
     if let Some(prover) = prover {
         prover.sweep(&mut sheet, &ground.home);
     }
-    for manifest in Manifest::all().iter().filter(|manifest| setup::is_here(manifest, ground.env)) {
+    for manifest in &here {
         sheet.harness = Some(manifest.id.clone());
         harness(&mut sheet, manifest, subject);
     }

@@ -7,6 +7,7 @@ mod cut;
 mod ends;
 mod full_disk;
 mod joining;
+mod leaving;
 mod limits;
 mod nobody_gets_in;
 mod notifier;

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use crate::cli::{mail, output};
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::doctor::{live, proven};
 use crate::env::Env;
 use crate::message::AgentName;
@@ -37,6 +38,8 @@ pub(super) struct Purge {
     home: PathBuf,
     /// Each with the number of its messages that nobody has read.
     agents: Vec<(AgentName, usize)>,
+    /// Each at its relay or in its brain, with the number of its messages that were not sent yet.
+    elsewhere: Vec<(AgentName, String, usize)>,
 }
 
 impl Purge {
@@ -50,7 +53,18 @@ impl Purge {
                 spool.inbox(&agent.name).with_context(|| format!("could not look at @{}", agent.name))?;
             agents.push((agent.name, inbox.messages.len() + inbox.claimed));
         }
-        Ok(Self { spool, home: config.home, agents })
+        let mut elsewhere = Vec::new();
+        for credentials in Credentials::all_kept(&config)? {
+            let (agent, url) = (credentials.agent.clone(), credentials.url.to_string());
+            let queued = if credentials.brain {
+                mail::open_brain(&config, credentials, env)?.queued()
+            } else {
+                mail::open_relay(&config, credentials, env)?.queued()
+            };
+            let queued = queued.with_context(|| format!("could not look at what @{agent} has to send"))?;
+            elsewhere.push((agent, url, queued));
+        }
+        Ok(Self { spool, home: config.home, agents, elsewhere })
     }
 
     /// Says what goes.
@@ -58,6 +72,12 @@ impl Purge {
         let mut text = format!("mail and identity in {}:\n", self.home.display());
         for (agent, unread) in &self.agents {
             text.push_str(&format!("  @{agent}, {unread} unread\n"));
+        }
+        for (agent, url, queued) in &self.elsewhere {
+            text.push_str(&format!("  the token of @{agent} at {url}, {queued} not sent yet\n"));
+        }
+        if !self.elsewhere.is_empty() {
+            text.push_str("The name and its mail there stay: whoever keeps the place takes them away.\n");
         }
         output::print(&output::plain(&text))
     }

@@ -29,6 +29,22 @@ fn doctor_finds_programs_that_are_missing_or_no_programs() {
 }
 
 #[test]
+fn where_nothing_is_set_up_no_program_is_missed() {
+    let home = UserHome::new();
+    assert!(home.bch(&["init", "bob"]).status.success());
+    let found = doctor(&home);
+    assert!(found.ok && found.bad.is_empty(), "mail is read by commands alone: {:#?}", found.bad);
+    fs::create_dir(home.file(".codex")).unwrap();
+    let found = doctor(&home);
+    found.expect("set up", "Codex is not set up", "fail", "bch setup");
+    assert_eq!(found.bad.len(), 1, "{:#?}", found.bad);
+    // Set up, the programs are missed.
+    assert!(home.run(&["setup"]).0);
+    fs::remove_dir_all(home.file(BIN)).unwrap();
+    doctor(&home).expect("programs", "is not there", "fail", "bch setup");
+}
+
+#[test]
 fn doctor_finds_programs_that_do_not_answer() {
     for (name, script, detail) in [
         ("bch-hook", "#!/bin/sh\nexit 2", "failed: exit status: 2"),
