@@ -109,6 +109,8 @@ impl Session {
         if delivery.is_empty() {
             return;
         }
+        // The reply has its text.
+        let delivery = Delivery { text: String::new(), ..delivery };
         let given = Given { call, stage: Stage::Given, delivery };
         if let Some(unwanted) = self.note(given) {
             self.mailbox.release(unwanted.delivery).await;

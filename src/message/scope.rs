@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -80,6 +81,11 @@ impl Context {
         (!normal.is_empty()).then_some(Self(normal))
     }
 
+    /// Whether that, a scope's normal form, is a run of whole path segments of this.
+    pub(crate) fn has_run(&self, scope: &Self) -> bool {
+        has_run_of_segments(&self.0, &scope.0)
+    }
+
     /// The normal form: `host/path` or `path/of/a/work/tree`, lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -88,10 +94,11 @@ impl Context {
 }
 
 fn has_run_of_segments(context: &str, scope: &str) -> bool {
-    context.match_indices(scope).any(|(start, _)| {
-        let before = context[..start].chars().next_back();
-        let after = context[start + scope.len()..].chars().next();
-        before.is_none_or(|letter| letter == '/') && after.is_none_or(|letter| letter == '/')
+    let (context, scope) = (context.as_bytes(), scope.as_bytes());
+    memmem::find_iter(context, scope).any(|start| {
+        let before = start.checked_sub(1).map(|before| context[before]);
+        let after = context.get(start + scope.len());
+        before.is_none_or(|byte| byte == b'/') && after.is_none_or(|byte| *byte == b'/')
     })
 }
 

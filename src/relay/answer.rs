@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
-use super::caller::Caller;
+use super::caller::{Caller, Who};
 use super::state::Shared;
 use super::store;
 use super::wire::Failure;
@@ -123,7 +123,11 @@ impl FromRequest<Shared> for Body {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &Shared) -> Result<Self, Refusal> {
-        let most = state.limits.request_bytes();
+        let caller = request.extensions().get::<Caller>();
+        // A stranger has nothing large to say, and no place among those who have.
+        let is_known = caller.is_some_and(|caller| matches!(caller.who, Who::Bearer(_) | Who::Admin));
+        let token = caller.and_then(|caller| caller.token).filter(|_| is_known);
+        let most = if is_known { state.limits.request_bytes() } else { LARGE as usize };
         let too_large = || Refusal::too_large(format!("a request has {most} bytes at most"));
         let declared = request.headers().get(CONTENT_LENGTH);
         let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -132,12 +136,15 @@ impl FromRequest<Shared> for Body {
             let _ = tokio::time::timeout(state.limits.body_time(), drain(request.into_body(), DRAINED)).await;
             return Err(too_large());
         }
-        let token = request.extensions().get::<Caller>().and_then(|caller| caller.token);
         let read = async {
-            let _place = match declared {
-                Some(length) if length <= LARGE => None,
-                _ => Some(state.limits.large_body(token).await?),
+            let _place = match (declared, token) {
+                (Some(length), _) if length <= LARGE => None,
+                (_, None) => None,
+                (_, Some(token)) => Some(state.limits.large_body(token).await?),
             };
+            if !is_known {
+                return body::to_bytes(request.into_body(), most).await.map_err(|_| too_large());
+            }
             Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => too_large(),
                 _ => Refusal::malformed("the request broke off"),

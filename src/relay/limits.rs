@@ -21,6 +21,8 @@ use rates::{Attempts, Network, Rate};
 /// How many requests with large bodies are read at the same time, and how many of one agent.
 const LARGE_BODIES: usize = 64;
 const LARGE_BODIES_PER_AGENT: usize = 8;
+/// How many lists of a room's agents are answered at the same time: each may be of megabytes.
+const DIRECTORIES: usize = 8;
 /// How many rooms one address may make in a row, and in an hour, where everybody may.
 const ROOMS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
@@ -29,10 +31,13 @@ pub(super) type Streaming = Place<(RoomId, AgentName)>;
 /// The place of a request that is not answered to its end.
 pub(super) type Underway = Place<TokenHash>;
 
+/// The place of a list of agents that is not answered to its end.
+pub(super) type Directory = Place<()>;
+
 /// The place in which a large body is read.
 pub(super) struct LargeBody<'a> {
     _place: Option<SemaphorePermit<'a>>,
-    _by: Option<Underway>,
+    _by: Underway,
 }
 
 /// What `relay.toml` says of them.
@@ -73,6 +78,7 @@ pub(super) struct Limits {
     rooms: Rate<Network>,
     streams: Places<(RoomId, AgentName)>,
     underway: Places<TokenHash>,
+    directories: Places<()>,
     large_bodies: Semaphore,
     large_bodies_by: Places<TokenHash>,
 }
@@ -107,6 +113,7 @@ impl Limits {
             rooms: Rate::per_hour(ROOMS),
             streams: Places::new(settings.streams_per_agent),
             underway: Places::new(settings.underway_per_agent),
+            directories: Places::new(DIRECTORIES),
             large_bodies: Semaphore::new(LARGE_BODIES),
             large_bodies_by: Places::new(LARGE_BODIES_PER_AGENT),
         }
@@ -124,13 +131,10 @@ impl Limits {
     }
 
     /// Waits for a place to read a large body in, where its sender has not too many already.
-    pub(super) async fn large_body(&self, token: Option<TokenHash>) -> Answer<LargeBody<'_>> {
-        let by = match token {
-            Some(token) => Some(self.large_bodies_by.take(token).ok_or_else(|| {
-                Refusal::too_many("too many large requests with this token at once", Duration::from_secs(1))
-            })?),
-            None => None,
-        };
+    pub(super) async fn large_body(&self, token: TokenHash) -> Answer<LargeBody<'_>> {
+        let by = self.large_bodies_by.take(token).ok_or_else(|| {
+            Refusal::too_many("too many large requests with this token at once", Duration::from_secs(1))
+        })?;
         // It is never closed.
         Ok(LargeBody { _place: self.large_bodies.acquire().await.ok(), _by: by })
     }
@@ -180,6 +184,13 @@ impl Limits {
     pub(super) fn request_under_way(&self, token: TokenHash) -> Answer<Underway> {
         self.underway.take(token).ok_or_else(|| {
             Refusal::too_many("too many requests with this token at once", Duration::from_secs(1))
+        })
+    }
+
+    /// A place for one more list of agents; it is given back when it is dropped.
+    pub(super) fn directory(&self) -> Answer<Directory> {
+        self.directories.take(()).ok_or_else(|| {
+            Refusal::too_many("too many ask for the room's agents at once", Duration::from_secs(1))
         })
     }
 

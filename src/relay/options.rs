@@ -259,6 +259,7 @@ fn store_limits(set: &LimitSettings) -> Result<store::Limits, Error> {
         subscriptions_per_agent: set
             .subscriptions_per_agent
             .map_or(most.subscriptions_per_agent, usize::from),
+        subscriptions_per_room: set.subscriptions_per_room.map_or(most.subscriptions_per_room, usize::from),
         rooms: set.rooms.map_or(most.rooms, usize::from),
         unread_age: set
             .unread_days

@@ -64,6 +64,7 @@ pub struct LimitSettings {
     pub unread_days: Option<NonZeroU64>,
     pub agents_per_room: Option<NonZeroUsize>,
     pub subscriptions_per_agent: Option<NonZeroUsize>,
+    pub subscriptions_per_room: Option<NonZeroUsize>,
     pub rooms: Option<NonZeroUsize>,
     pub remembered_sends: Option<usize>,
     pub requests_per_agent: Option<NonZeroU32>,
@@ -93,7 +94,7 @@ const KEYS: [&str; 12] = [
     "hosts",
 ];
 /// All keys of [`LimitSettings`].
-pub const LIMITS: [&str; 20] = [
+pub const LIMITS: [&str; 21] = [
     "body-bytes",
     "refs",
     "unread-per-agent",
@@ -103,6 +104,7 @@ pub const LIMITS: [&str; 20] = [
     "unread-days",
     "agents-per-room",
     "subscriptions-per-agent",
+    "subscriptions-per-room",
     "rooms",
     "remembered-sends",
     "requests-per-agent",

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::caller::{Caller, Who};
-use super::limits::Underway;
 use super::state::Shared;
 use super::store::Bearer;
 
@@ -30,8 +29,16 @@ pub(super) async fn bounded(Of(state): Of<Shared>, request: Request, next: Next)
     }
 }
 
+/// The same for lists of agents, of all askers together.
+pub(super) async fn one_of_few(Of(state): Of<Shared>, request: Request, next: Next) -> Response {
+    match state.limits.directory() {
+        Ok(place) => held(next.run(request).await, place),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
 /// The answer in pieces, of which the last gives the place free.
-fn held(response: Response, place: Underway) -> Response {
+fn held<P: Send + 'static>(response: Response, place: P) -> Response {
     let length = response.body().size_hint().exact();
     if length.is_some_and(|length| length <= PIECE as u64) {
         return response;

@@ -146,7 +146,7 @@ pub struct Taken {
 }
 
 /// Bytes of all contexts in one claim: each unread scope is looked for in each of them.
-pub const CONTEXT_BYTES: usize = 16 * 1024;
+pub const CONTEXT_BYTES: usize = 4 * 1024;
 
 /// `POST /v1/claim`: one round trip for a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -196,6 +196,30 @@ fn who_writes_slowly_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_stranger_takes_no_place_of_those_who_have_much_to_say() {
+    let relay = Relay::start();
+    let (alice, _bob) = (relay.peer("alice"), relay.peer("bob"));
+    let nobody = relay.api(None);
+    let open: Vec<_> = (0..150)
+        .map(|number| {
+            let path = if number % 2 == 0 { "/v1/register" } else { "/v1/rooms" };
+            let mut stream = nobody.connect().unwrap();
+            stream.write_all(nobody.head("POST", path, Some(2_000_000), "close").as_bytes()).unwrap();
+            stream.write_all(b"{").unwrap();
+            stream
+        })
+        .collect();
+    // All of them were looked at once a request that came after them is answered.
+    nobody.get("/v1/health").ok();
+    let begun = Instant::now();
+    alice.send("@bob", &"y".repeat(100_000));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    drop(open);
+    let padded = format!("{{\"name\":\"carol\"}}{}", " ".repeat(100_000));
+    assert_eq!(nobody.try_call("POST", "/v1/register", Some(padded.as_bytes())).unwrap().status, 413);
+}
+
+#[test]
 fn long_references_weigh_as_much_as_a_body() {
     let relay = Relay::start();
     let (alice, bob) = (relay.peer("alice"), relay.peer("bob"));

@@ -164,7 +164,7 @@ fn w7_no_subscription_is_lost_to_another_or_to_a_look() {
 #[test]
 fn w9_everything_has_a_limit() {
     let settings = "[limits]\nbody-bytes = 1000\nrefs = 2\nunread-per-agent = 3\nunread-per-room = 5\n\
-                    agents-per-room = 3\nsubscriptions-per-agent = 2\nrooms = 2\n\
+                    agents-per-room = 3\nsubscriptions-per-agent = 2\nsubscriptions-per-room = 3\nrooms = 2\n\
                     streams-per-agent = 2\nunread-bytes-per-agent = 1500\nunread-bytes-per-room = 2000\n";
     let relay = Relay::with_settings(settings, &[], &[]);
     let (alice, bob, carol) = (relay.peer("alice"), relay.peer("bob"), relay.peer("carol"));
@@ -179,6 +179,9 @@ fn w9_everything_has_a_limit() {
     assert!(subscribe("#three").error(507).contains("@alice"));
     alice.api.post("/v1/unsubscribe", &json!({ "channel": "#one" })).ok();
     subscribe("#three").ok();
+    bob.api.post("/v1/subscribe", &json!({ "channel": "#one" })).ok();
+    let told = carol.api.post("/v1/subscribe", &json!({ "channel": "#one" })).error(507);
+    assert!(told.contains("the room"), "{told}");
     let send = |to: &str, body: &str| alice.api.post("/v1/send", &json!({ "to": to, "body": body }));
     assert!(send("@bob", &"x".repeat(1001)).error(413).contains("1000"));
     let refs = json!({ "to": "@bob", "body": "x", "refs": ["a", "b", "c"] });

@@ -53,7 +53,7 @@ pub(in crate::cli) enum LogArgument {
 pub(in crate::cli) struct RoomArguments {
     #[command(subcommand)]
     pub(in crate::cli) action: RoomAction,
-    /// The relay's URL; else BACKCHANNEL_URL
+    /// The relay's URL; else BACKCHANNEL_URL, which goes with BACKCHANNEL_ADMIN_TOKEN alone
     #[arg(long, global = true)]
     pub(in crate::cli) url: Option<String>,
     /// A file with the admin token; else BACKCHANNEL_ADMIN_TOKEN

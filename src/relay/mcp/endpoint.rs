@@ -21,7 +21,7 @@ use super::reply::{Pending, news, reply};
 use super::sessions::Sessions;
 use crate::mcp::{Server, Session};
 use crate::relay::answer::{self, Answer, Refusal};
-use crate::relay::caller::ByAgent;
+use crate::relay::caller::{ByAgent, Caller};
 use crate::relay::link::Link;
 use crate::relay::routes::KEEPALIVE;
 use crate::relay::state::{Rules, Shared};
@@ -234,6 +234,10 @@ async fn read(request: Request, state: &Shared) -> Answer<(Parts, Bytes)> {
     let (parts, body) = request.into_parts();
     let mut request = Request::new(body);
     request.headers_mut().clone_from(&parts.headers);
+    // Its limits are those of who calls.
+    if let Some(caller) = parts.extensions.get::<Caller>() {
+        request.extensions_mut().insert(caller.clone());
+    }
     let answer::Body(bytes) = answer::Body::from_request(request, state).await?;
     Ok((parts, bytes))
 }

@@ -19,7 +19,7 @@ use super::answer::{Answer, Refusal};
 use super::caller::{Caller, Who, observe};
 use super::mcp::mcp;
 use super::state::{Shared, State};
-use super::underway::bounded;
+use super::underway::{bounded, one_of_few};
 use super::wire::{Done, Health, SERVICE, feature};
 
 pub(super) use events::KEEPALIVE;
@@ -32,7 +32,9 @@ pub fn router(state: State) -> Router {
 
 pub(super) fn serving(state: Shared) -> Router {
     let most = state.limits.request_bytes();
+    let few = middleware::from_fn_with_state(Shared::clone(&state), one_of_few);
     large()
+        .merge(directories().route_layer(few))
         .route_layer(middleware::from_fn_with_state(Shared::clone(&state), bounded))
         .route("/v1/health", get(health))
         .route("/v1/register", post(register::register))
@@ -61,12 +63,15 @@ pub(super) fn serving(state: Shared) -> Router {
 /// What an agent may be answered with much.
 fn large() -> Router<Shared> {
     Router::new()
-        .route("/v1/agents", get(directory::agents))
-        .route("/v1/channels", get(directory::channels))
         .route("/v1/inbox/{agent}", get(mail::inbox))
         .route("/v1/take", post(mail::take))
         .route("/v1/claim", post(claim::claim))
         .route("/mcp", post(mcp))
+}
+
+/// Where the answer grows with the room.
+fn directories() -> Router<Shared> {
+    Router::new().route("/v1/agents", get(directory::agents)).route("/v1/channels", get(directory::channels))
 }
 
 async fn health() -> Json<Health> {

@@ -133,6 +133,8 @@ pub struct Limits {
     pub agents_per_room: usize,
     /// Channels that one agent is subscribed to.
     pub subscriptions_per_agent: usize,
+    /// Channels that all agents of one room are subscribed to, together.
+    pub subscriptions_per_room: usize,
     /// Rooms, `default` among them.
     pub rooms: usize,
     /// After this long an unread message goes back to its sender, as a bounce.
@@ -295,6 +297,7 @@ impl Default for Limits {
             unread_bytes_per_room: 2 * 1024 * 1024 * 1024,
             agents_per_room: 10_000,
             subscriptions_per_agent: 256,
+            subscriptions_per_room: 50_000,
             rooms: 10_000,
             unread_age: Duration::from_secs(30 * DAY),
             remembered_sends: 100_000,

@@ -187,6 +187,10 @@ impl Engine {
                     most,
                 });
             }
+            let most = self.limits.subscriptions_per_room;
+            if read(&room.names).subscriptions >= most {
+                return Err(Error::Many { what: "the room has too many subscriptions".into(), most });
+            }
             change(&room, &member, |agent| {
                 if !agent.subscriptions.contains(&channel) {
                     agent.subscriptions.push(channel.clone());

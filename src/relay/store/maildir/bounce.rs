@@ -1,17 +1,23 @@
 //! Mail that nobody will read goes back to its sender: as word of it, without a byte of its body.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 
 use super::super::{Error, Result};
 use super::agents::Member;
 use super::commit::Delivery;
 use super::place::{Reading, read_message, remove};
+use super::remembered::Answer;
 use super::rooms::{Room, remove_all};
 use super::send::Prepared;
 use super::{Engine, lock};
 use crate::message::{Address, AgentName, Message, MessageId};
+
+/// A message that is to go, its file, and what became of its bounce, if it has one.
+type Done = (MessageId, PathBuf, Option<oneshot::Receiver<Answer>>);
 
 /// Bounces that are delivered at once.
 const MOST: usize = 256;
@@ -29,32 +35,43 @@ impl Engine {
     ) -> Result<()> {
         let mut buffer = Vec::new();
         for ids in ids.chunks(MOST) {
-            let (mut bounces, mut done) = (Vec::new(), Vec::new());
+            let (mut bounces, mut done) = (Vec::new(), Vec::<Done>::new());
             for id in ids {
                 let Some(lies) = lock(&member.mailbox).lies(*id) else { continue };
                 let path = member.place.message(*id, &lies);
                 match read_message(&path, *id, &mut buffer)? {
                     Reading::Message(message) => match self.word_of(room, &member.name, &message, why) {
-                        Ok(bounce) => {
-                            bounces.extend(bounce);
-                            done.push((*id, path));
+                        Ok(Some((bounce, answer))) => {
+                            bounces.push(bounce);
+                            done.push((*id, path, Some(answer)));
                         }
+                        Ok(None) => done.push((*id, path, None)),
                         Err(error) => {
                             tracing::warn!(%id, %error, "the sender cannot be told that this was not read");
                             if whatever {
-                                done.push((*id, path));
+                                done.push((*id, path, None));
                             }
                         }
                     },
-                    Reading::Gone => done.push((*id, path)),
+                    Reading::Gone => done.push((*id, path, None)),
                     Reading::Bad(reason) => {
                         member.place.set_aside(&path, &reason);
-                        done.push((*id, path));
+                        done.push((*id, path, None));
                     }
                 }
             }
             self.commit(bounces, true);
-            for (id, path) in done {
+            for (id, path, answer) in done {
+                // What the disk did not take was told to nobody: the message stays, to be told of later.
+                if let Some(mut answer) = answer
+                    && let Err(error) = answer.try_recv().unwrap_or(Err(Error::Full))
+                {
+                    tracing::warn!(%id, %error, "the sender cannot be told that this was not read");
+                    if whatever {
+                        return Err(error);
+                    }
+                    continue;
+                }
                 remove("bounce", &path)?;
                 self.forget(room, member, id);
             }
@@ -69,7 +86,7 @@ impl Engine {
         reader: &AgentName,
         message: &Message,
         why: &str,
-    ) -> Result<Option<Delivery>> {
+    ) -> Result<Option<(Delivery, oneshot::Receiver<Answer>)>> {
         let is_bounce = message
             .thread
             .as_ref()
@@ -84,7 +101,7 @@ impl Engine {
         bounce.id = id_of(message.id, reader);
         bounce.thread = Some(message.id.to_string());
         match self.prepare(room, &bounce) {
-            Ok(Prepared::New(delivery, _)) => Ok(Some(delivery)),
+            Ok(Prepared::New(delivery, answer)) => Ok(Some((delivery, answer))),
             Ok(Prepared::Delivered(_) | Prepared::Underway(_)) | Err(Error::UnknownAgent(_)) => Ok(None),
             Err(error) => Err(error),
         }

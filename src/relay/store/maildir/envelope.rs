@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::message::{Address, AgentName, ChannelName, Context, Message, MessageId, Priority, Scope};
+use super::remembered::Content;
+use crate::message::{Address, AgentName, ChannelName, Context, Message, MessageId, Priority};
 
 /// After this long a message goes to any reader, whatever its scope.
 const STRAY: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -18,11 +19,14 @@ pub(super) struct Envelope {
     /// The channel that it was sent to, if it was.
     channel: Option<ChannelName>,
     pub(super) priority: Priority,
-    scope: Option<Scope>,
+    /// In normal form; none for everybody.
+    scope: Option<Context>,
     /// Bytes of the body.
     pub(super) size: usize,
     /// Bytes of all that its sender wrote: references may be most of them.
     pub(super) weight: usize,
+    /// What it says: who sends it again sends the same.
+    pub(super) content: Content,
 }
 
 /// Senders and channels that a claim leaves out; it may name as many as a hostile client likes.
@@ -55,15 +59,16 @@ impl Envelope {
                 Address::Agent(_) => None,
             },
             priority: message.priority,
-            scope: message.scope.clone(),
+            scope: message.scope.as_ref().and_then(|scope| Context::new(scope.as_str())),
             size: message.body.len(),
             weight: message.body.len() + message.refs.iter().map(String::len).sum::<usize>(),
+            content: Content::of(message),
         }
     }
 
     /// As [`Message::matches`].
     pub(super) fn matches(&self, contexts: &[Context]) -> bool {
-        self.scope.as_ref().is_none_or(|scope| scope.matches(contexts))
+        self.scope.as_ref().is_none_or(|scope| contexts.iter().any(|context| context.has_run(scope)))
     }
 
     /// As [`Message::is_among`].

@@ -14,16 +14,19 @@ pub(super) struct Names {
     /// Names that are nobody's and stay so: revoked ones, and those of damaged records.
     pub(super) taken: HashSet<AgentName>,
     channels: HashMap<ChannelName, HashMap<AgentName, Arc<Member>>>,
+    /// Subscriptions of all of them.
+    pub(super) subscriptions: usize,
 }
 
 impl Names {
     pub(super) fn subscribe(&mut self, channel: ChannelName, member: &Arc<Member>) {
-        self.channels.entry(channel).or_default().insert(member.name.clone(), member.clone());
+        let before = self.channels.entry(channel).or_default().insert(member.name.clone(), member.clone());
+        self.subscriptions += usize::from(before.is_none());
     }
 
     pub(super) fn unsubscribe(&mut self, channel: &ChannelName, name: &AgentName) {
         if let Some(subscribers) = self.channels.get_mut(channel) {
-            subscribers.remove(name);
+            self.subscriptions -= usize::from(subscribers.remove(name).is_some());
             if subscribers.is_empty() {
                 self.channels.remove(channel);
             }

@@ -199,3 +199,27 @@ async fn unread_for_too_long_it_bounces_once_and_a_bounce_never() {
     assert!(bench.unread("bob").await.is_empty());
     assert_eq!(bench.store().rooms().await[0].waiting, 1);
 }
+
+#[tokio::test]
+async fn a_message_whose_sender_cannot_be_told_stays() {
+    let bench = Bench::with(Limits { unread_age: 30 * DAY, ..Limits::default() });
+    for agent in ["alice", "bob"] {
+        bench.register(agent).await;
+    }
+    bench.send("@alice", "makes the directories").await;
+    bench.claim("alice", &LeaseId::random()).await;
+    let old = bench.send("@bob", "marked").await;
+    bench.pass(31 * DAY);
+    // Nothing can be written for alice.
+    let new = bench.path("spool/alice/new");
+    fs::rename(&new, bench.path("aside")).unwrap();
+    fs::write(&new, "").unwrap();
+    bench.store().sweep().await.unwrap();
+    assert_eq!(bench.unread("bob").await, [old]);
+    fs::remove_file(&new).unwrap();
+    fs::rename(bench.path("aside"), &new).unwrap();
+    bench.store().sweep().await.unwrap();
+    assert!(bench.unread("bob").await.is_empty());
+    let inbox = bench.store().inbox(&room(), &name("alice"), None).await.unwrap().messages;
+    assert!(inbox.iter().any(|bounce| bounce.thread == Some(old.to_string())), "{inbox:?}");
+}

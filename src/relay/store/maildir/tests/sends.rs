@@ -151,6 +151,24 @@ async fn what_is_remembered_is_bounded_and_holds_neither_text_nor_name() {
 }
 
 #[tokio::test]
+async fn a_send_that_is_forgotten_and_unread_is_still_the_same() {
+    let bench = Bench::with(Limits { remembered_sends: 8, ..Limits::default() });
+    for agent in ["alice", "bob"] {
+        bench.register(agent).await;
+    }
+    let first = bench.message("@bob", "first");
+    bench.store().send(&room(), first.clone(), true).await.unwrap();
+    for _ in 0..20 {
+        bench.send("@bob", "one more").await;
+    }
+    bench.store().send(&room(), first.clone(), true).await.unwrap();
+    assert_eq!(bench.unread("bob").await.len(), 21);
+    let other = Message { body: "another".into(), ..first };
+    let error = bench.store().send(&room(), other, true).await.unwrap_err();
+    assert!(matches!(error, Error::Duplicate(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_open_to_others() {
     let bench = Bench::new().await;
     bench.send("@bob", "hi").await;
