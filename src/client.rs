@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::blocking::{Client, ClientBuilder, Response};
 use reqwest::redirect::Policy;
 
+use crate::message::visible;
 use crate::relay::url::RelayUrl;
 
 /// For how long a command waits for an answer, all tries together.
@@ -59,6 +60,14 @@ pub(crate) fn read(response: Response, most: u64) -> Result<Vec<u8>, String> {
     let read = io::Read::read_to_end(&mut io::Read::take(response, most), &mut bytes);
     read.map_err(|error| format!("its answer broke off: {error}"))?;
     Ok(bytes)
+}
+
+/// What a server says of itself: it goes to a terminal, and to a model, as one line that is not long.
+pub(crate) fn said(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let line: String =
+        text.chars().take(LONGEST).map(|one| if one.is_control() { ' ' } else { one }).collect();
+    visible::line(&line).into_owned()
 }
 
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {

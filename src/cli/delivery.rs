@@ -12,12 +12,14 @@ use crate::spool::{Afterwards, Claimed, Filter, Found, Lease, Left, Take};
 
 pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env) -> anyhow::Result<()> {
     let desk = desk(env)?;
+    let attention = desk.attention()?;
     if recent {
-        let messages = desk.spool.recent(&desk.agent).context("could not read what was printed lately")?;
+        let recent = desk.spool.recent(&desk.agent).context("could not read what was printed lately")?;
+        let messages: Vec<_> =
+            recent.into_iter().filter(|message| !attention.is_blocked(&message.from)).collect();
         return print_list(&messages, json, "nothing was printed lately\n");
     }
     let contexts = contexts(scope, env)?;
-    let attention = desk.attention()?;
     let mut inbox = desk.spool.inbox(&desk.agent).context("could not read the inbox")?;
     let unread = inbox.messages.len();
     inbox.messages.retain(|message| !attention.is_blocked(&message.from));
@@ -44,7 +46,7 @@ pub(super) fn inbox(recent: bool, scope: &ScopeArguments, json: bool, env: &Env)
     for note in notes {
         output::remark("note", &note);
     }
-    Ok(())
+    Ok(mail::settle(&*desk.spool)?)
 }
 
 fn print_list(messages: &[Message], json: bool, nothing: &str) -> anyhow::Result<()> {
@@ -72,6 +74,9 @@ pub(super) fn drain(scope: &ScopeArguments, json: bool, env: &Env) -> anyhow::Re
         output::print("no unread mail here\n")?;
     }
     note_elsewhere(left.other_scopes);
+    if left.matching > 0 {
+        output::remark("note", &format!("{} more wait: bch drain", left.matching));
+    }
     Ok(mail::settle(&*desk.spool)?)
 }
 
@@ -134,6 +139,13 @@ fn hand_out(
 pub(super) fn read(id: &str, keep: bool, json: bool, env: &Env) -> anyhow::Result<()> {
     let desk = desk(env)?;
     let found = find_one(&desk, id)?;
+    let sender = &found.record.from;
+    if desk.attention()?.is_blocked(sender) {
+        return Err(mistake(
+            format!("could not read {}: @{sender} is blocked", found.record.id.short()),
+            format!("bch unblock @{sender}"),
+        ));
+    }
     let lease = Lease::of_command(env.now());
     let taken = if found.open { desk.spool.take(&desk.agent, &lease, found.record.id)? } else { None };
     let Some(message) = taken.as_ref().or(found.message.as_ref()) else {

@@ -10,7 +10,7 @@ use reqwest::blocking::Client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::client::{Deadline, client_for, jittered, outside_of_a_runtime, read, retry_after, why};
+use crate::client::{Deadline, client_for, jittered, outside_of_a_runtime, read, retry_after, said, why};
 use crate::message;
 use crate::relay::url::RelayUrl;
 use crate::relay::wire::{Failure, ROOM_HEADER};
@@ -236,7 +236,7 @@ impl Calls {
             return Ok(bytes);
         }
         let url = self.url.clone();
-        let told = message::from_json::<Failure>(&bytes).ok().map(|failure| failure.error);
+        let told = message::from_json::<Failure>(&bytes).ok().map(|failure| said(&failure.error));
         let reason = told.clone().unwrap_or_else(|| status.to_string());
         Err(match (status.as_u16(), told) {
             (401, Some(_)) => (Refusal::Unknown { url, reason }, None),

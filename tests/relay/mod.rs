@@ -6,6 +6,7 @@ mod crash;
 mod cut;
 mod ends;
 mod full_disk;
+mod hostile;
 mod joining;
 mod leaving;
 mod limits;

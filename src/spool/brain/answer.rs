@@ -9,6 +9,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
 use super::refusal::Refusal;
+use crate::client::said;
 use crate::message;
 use crate::relay::url::RelayUrl;
 use crate::secret::Secret;
@@ -59,6 +60,5 @@ pub(super) fn refusal(
 fn told(body: &[u8]) -> Option<String> {
     let error = message::from_json::<Failure>(body).ok()?.error;
     let text = error["message"].as_str().or_else(|| error["code"].as_str()).or_else(|| error.as_str());
-    // What a service says may be long, and goes to a terminal.
-    Some(text.unwrap_or("it does not say why").chars().take(300).collect())
+    Some(text.map_or_else(|| "it does not say why".to_owned(), said))
 }

@@ -10,6 +10,9 @@ use crate::relay::wire;
 use crate::spool::remote::{Endings, LOAN, Loan, SHORT};
 use crate::spool::{Claim, Claimed, Error, Filter, Lease, LeaseId, Spool as _, Take};
 
+/// Bytes of bodies in one claim of everything: a relay may have mail without end.
+const MOST_AT_ONCE: usize = 64 * 1024 * 1024;
+
 /// What is known of a relay before a claim.
 pub(in crate::spool) enum Look {
     /// It lends by leases, and what it gave to earlier claims is here.
@@ -59,9 +62,10 @@ impl RelaySpool {
             }
         };
         loop {
-            let (left, taken) = self.claim_page(lease, filter, bytes, claim)?;
-            // A relay gives everything in pages.
-            if bytes.is_none() && left.matching > 0 && taken > 0 {
+            let (left, is_more) = self.claim_page(lease, filter, bytes, claim)?;
+            // A relay gives everything in pages; the next claim gets what is more than fits in one.
+            let claimed: usize = claim.messages.iter().map(|claimed| claimed.message.body.len()).sum();
+            if bytes.is_none() && left.matching > 0 && is_more && claimed < MOST_AT_ONCE {
                 continue;
             }
             claim.left.matching += left.matching;
@@ -71,14 +75,14 @@ impl RelaySpool {
         }
     }
 
-    /// One round trip; what the relay has still, and how many messages it gave.
+    /// One round trip; what the relay has still, and whether it gave what was not here.
     fn claim_page(
         &self,
         lease: &Lease,
         filter: &Filter,
         bytes: Option<u32>,
         claim: &mut Claim,
-    ) -> Result<(wire::Left, usize)> {
+    ) -> Result<(wire::Left, bool)> {
         let id = LeaseId::random();
         let (told, endings) = self.ask_for(wire::Claim {
             contexts: filter.contexts.as_deref().map(as_many_as_fit),
@@ -90,9 +94,10 @@ impl RelaySpool {
         })?;
         // Where it cannot be noted, the relay is asked more often.
         self.here.note("asked");
-        let (lock, count) = (self.here.journal.lock()?, told.messages.len());
+        let (lock, mut is_more) = (self.here.journal.lock()?, false);
         for message in told.messages {
             if self.take_in(lease, &id, &message)? {
+                is_more = true;
                 let repeat = told.repeats.contains(&message.id);
                 let stray = told.strays.contains(&message.id);
                 claim.messages.push(Claimed { message, repeat, stray });
@@ -100,7 +105,7 @@ impl RelaySpool {
         }
         endings.told(&lock);
         self.here.journal.finish(&id);
-        Ok((told.left, count))
+        Ok((told.left, is_more))
     }
 
     /// A claim by that lease, of nothing yet, with what the relay is to be told.
