@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use super::earlier::Earlier;
 use super::plan::{self, Change};
 use super::receipt::Receipt;
 use super::wishes::{self, Ground, Maker, Vehicle};
@@ -114,7 +115,7 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
             None => is_here(&manifest, ground.env),
         };
         if is_chosen {
-            let wishes = Ok(wishes(&manifest, ground, choice));
+            let wishes = Ok(wishes(&manifest, ground, choice, receipt));
             let part = Part::install(&manifest.id, &manifest.title, wishes, Store::Files, receipt);
             parts.push(Part { agent: ground.identities.get(&manifest.id).cloned(), ..part });
         }
@@ -141,10 +142,13 @@ pub fn plan_setup(ground: &Ground<'_>, choice: &Choice, programs: Vec<Wish>, rec
     parts
 }
 
-/// What one harness gets, by the user's choice.
+/// What one harness gets, by the user's choice: now, or at an earlier setup.
 #[must_use]
-pub fn wishes(manifest: &Manifest, ground: &Ground<'_>, choice: &Choice) -> Vec<Wish> {
-    let vehicle = choice.vehicle.unwrap_or_else(|| vehicle(manifest, ground.env));
+pub fn wishes(manifest: &Manifest, ground: &Ground<'_>, choice: &Choice, receipt: &Receipt) -> Vec<Wish> {
+    let earlier = Earlier::of(manifest, ground, receipt).map(|earlier| earlier.vehicle);
+    let fits =
+        |earlier: &Vehicle| *earlier == Vehicle::Settings || !is_too_old_for_folder(manifest, ground.env);
+    let vehicle = choice.vehicle.or(earlier.filter(fits)).unwrap_or_else(|| vehicle(manifest, ground.env));
     Maker::new(manifest, ground).map(|maker| maker.wishes(vehicle)).unwrap_or_default()
 }
 

@@ -115,8 +115,14 @@ fn another_version_and_another_vehicle_take_the_old_ones_place() {
     let by_settings = home.snapshot();
     assert!(home.run(&["setup", "--vehicle", "folder"]).0);
     assert_eq!(home.read(SETTINGS), "{\"a\": 1}\n", "the folder has everything");
+    assert!(!home.file(".gemini/skills").exists(), "the skill of its own files, too");
+    let by_folder = home.snapshot();
+    assert!(home.run(&["setup"]).0);
+    assert_eq!(home.snapshot(), by_folder);
     assert!(home.run(&["setup", "--vehicle", "settings"]).0);
     assert_eq!(home.snapshot(), by_settings);
+    assert!(home.run(&["setup"]).0);
+    assert_eq!(home.snapshot(), by_settings, "what was chosen stays");
     assert!(home.run(&["uninstall"]).0);
     assert_eq!(home.snapshot(), before);
 }

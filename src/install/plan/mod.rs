@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::file::Found;
 use super::receipt::{Receipt, Record};
-use super::{Error, Store, Wish};
+use super::{Content, Error, Store, Wish};
 pub use revert::{revert, sweep};
 use wished::wished;
 
@@ -114,8 +114,18 @@ impl Change {
 /// # Errors
 /// Where one of the files cannot be read, or is not what an editor can keep whole: none is to be written then.
 pub fn install(owner: &str, wishes: &[Wish], store: &Store, receipt: &Receipt) -> Result<Vec<Change>, Error> {
-    let changes = wishes.iter().map(|wish| wished(wish, store, receipt));
-    let mut changes = changes.collect::<Result<Vec<_>, _>>()?;
+    let mut changes = Vec::with_capacity(wishes.len());
+    for wish in wishes {
+        let change = wished(wish, store, receipt)?;
+        // Of a file that is not to be there, what is ours by the other vehicle is taken out with all that is surplus.
+        let is_surplus = matches!(wish.content, Content::Gone { .. })
+            && change.is_nothing()
+            && change.before.is_some()
+            && change.record.is_some();
+        if !is_surplus {
+            changes.push(change);
+        }
+    }
     let is_wished = |record: &&Record| changes.iter().any(|change| change.known == record.real);
     let surplus: Vec<_> =
         receipt.records().iter().filter(|record| record.owner == owner && !is_wished(record)).collect();

@@ -189,6 +189,12 @@ impl Situation<'_> {
 
     /// No file, where the one that is there is the first version's.
     fn gone(&self, mark: &str) -> Option<Outcome> {
+        // Ours is there, by the other vehicle: what it replaced stays known.
+        let replaced = self.untouched.filter(|record| record.written.is_some());
+        let replaced = replaced.and_then(|record| self.receipt.original(record.original.as_ref()?));
+        if replaced.is_some() {
+            return Some(Outcome { after: None, original: replaced, entries: None });
+        }
         let is_theirs = |bytes: &&Vec<u8>| memchr::memmem::find(bytes, mark.as_bytes()).is_some();
         let original = self.found.bytes.as_ref().filter(is_theirs)?;
         Some(Outcome { after: None, original: Some(original.clone()), entries: None })
