@@ -19,10 +19,14 @@ impl Elsewhere for Beside<'_> {
         clippy::disallowed_methods,
         reason = "our own program takes this one's place: no process is started"
     )]
-    fn prepare(&mut self) -> Result<(), Error> {
+    fn prepare(&mut self, config: &Config) -> Result<(), Error> {
         let program = self.0.program().map_or_else(|| "bch".into(), |hook| hook.with_file_name("bch"));
         let arguments = std::env::args_os().skip(1);
-        let source = std::process::Command::new(&program).arg("hook").args(arguments).exec();
+        let mut bch = std::process::Command::new(&program);
+        bch.arg("hook").args(arguments);
+        // A repository's environment chooses no proxy and no certificates.
+        config.keep_network(&mut bch);
+        let source = bch.exec();
         Err(Error::Program { program, source })
     }
 

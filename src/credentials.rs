@@ -8,6 +8,7 @@
 //!
 //! A token goes to the URL that it was issued for and nowhere else: a URL from the environment needs a token from there.
 
+mod aside;
 mod brain;
 mod error;
 #[cfg(test)]
@@ -35,7 +36,7 @@ pub use error::Error;
 const DIRECTORY: &str = "credentials";
 
 /// One agent at one relay, or in one brain.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Credentials {
     /// Where.
     pub url: RelayUrl,

@@ -161,3 +161,36 @@ fn a_damaged_file_shows_nothing_and_doctor_says_so() {
         "{report:#}"
     );
 }
+
+#[test]
+fn an_agent_makes_no_pause_shorter() {
+    let home = Home::with(&["bob", "alice"]);
+    home.send("alice", "@bob", "waits", &[]);
+    let by_agent = |arguments: &[&str]| {
+        let mut command = home.command(BCH);
+        let output = command.env("BACKCHANNEL_AGENT", "bob").env("CLAUDECODE", "1").args(arguments).output();
+        succeed(&output.unwrap())
+    };
+    bob(&home, &["pause"]);
+    assert!(by_agent(&["pause", "1s"]).contains("until `bch resume`"));
+    bob(&home, &["pause", "1h"]);
+    let until = |text: &str| serde_json::from_str::<Value>(text).unwrap()["until"].clone();
+    let longer = until(&by_agent(&["pause", "2h", "--json"]));
+    assert_eq!(until(&by_agent(&["pause", "1s", "--json"])), longer, "it may be longer, and no shorter");
+    assert!(until(&by_agent(&["pause", "--json"])).is_null());
+    bob(&home, &["pause", "1s"]);
+}
+
+#[test]
+fn nothing_of_a_blocked_sender_is_read() {
+    let home = Home::with(&["bob", "alice"]);
+    let id = home.send("alice", "@bob", "early", &[])["id"].as_str().unwrap().to_owned();
+    bob(&home, &["drain"]);
+    bob(&home, &["block", "@alice"]);
+    assert!(home.recent("bob").is_empty());
+    let told = home.as_agent("bob", &["read", &id]);
+    let text = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(text.contains("@alice is blocked") && text.contains("bch unblock @alice"), "{text}");
+    bob(&home, &["unblock", "@alice"]);
+    assert_eq!(home.recent("bob").len(), 1);
+}

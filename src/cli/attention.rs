@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use jiff::SignedDuration;
-use serde_json::json;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use super::{mistake, output};
 use crate::attention::{Attention, Pause};
@@ -20,11 +20,17 @@ use crate::repository;
 /// The longest pause with an end.
 const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
 
-pub(super) fn pause(span: Option<SignedDuration>, is_here: bool, env: &Env) -> anyhow::Result<()> {
+pub(super) fn pause(
+    span: Option<SignedDuration>,
+    is_here: bool,
+    json: bool,
+    env: &Env,
+) -> anyhow::Result<()> {
     if is_here {
         let directory = here(env)?;
         change(env, |attention| add(&mut attention.off, &directory))?;
-        return said(&format!("no agent in {} is shown mail until `bch resume --here`", directory.display()));
+        let text = format!("no agent in {} is shown mail until `bch resume --here`", directory.display());
+        return told(&text, json, &json!({ "off": directory }));
     }
     if let Some(span) = span
         && span > LONGEST
@@ -32,12 +38,27 @@ pub(super) fn pause(span: Option<SignedDuration>, is_here: bool, env: &Env) -> a
         return Err(mistake("a pause lasts a year at most", "bch pause   # until `bch resume`"));
     }
     let until = span.map(|span| env.now().checked_add(span)).transpose().context("could not pause")?;
-    change(env, |attention| attention.paused = Some(Pause { until }))?;
+    let is_agent = Manifest::around(env).is_some();
+    let pause = |attention: &mut Attention| match attention.paused {
+        // An agent may hold mail back for longer than its user does, and for no less.
+        Some(Pause { until: present }) if is_agent && !is_later(until, present) => {}
+        _ => attention.paused = Some(Pause { until }),
+    };
+    let until = change(env, pause)?.paused.and_then(|pause| pause.until);
     let end = until.map_or_else(|| "`bch resume`".to_owned(), |until| format!("{until:.0}"));
-    said(&format!("no agent is shown mail until {end}; it waits"))
+    told(&format!("no agent is shown mail until {end}; it waits"), json, &json!({ "until": until }))
 }
 
-pub(super) fn resume(is_here: bool, env: &Env) -> anyhow::Result<()> {
+/// Whether a pause until then ends later than the other; one without an end ends last.
+fn is_later(until: Option<Timestamp>, other: Option<Timestamp>) -> bool {
+    match (until, other) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(until), Some(other)) => until > other,
+    }
+}
+
+pub(super) fn resume(is_here: bool, json: bool, env: &Env) -> anyhow::Result<()> {
     let mut is_off = false;
     let (directory, paused) = (here(env)?, "mail is shown again");
     let attention = lift(env, "resume", |attention| {
@@ -48,11 +69,13 @@ pub(super) fn resume(is_here: bool, env: &Env) -> anyhow::Result<()> {
         }
         is_off = attention.is_off(&directory);
     })?;
+    let now = json!({ "paused": attention.is_paused(env.now()), "off": is_off });
     if is_here {
         let rest = if attention.is_paused(env.now()) { "; the pause everywhere goes on" } else { "" };
-        return said(&format!("{paused} in {}{rest}", directory.display()));
+        return told(&format!("{paused} in {}{rest}", directory.display()), json, &now);
     }
-    said(&format!("{paused}{}", if is_off { ", but not in this directory: bch resume --here" } else { "" }))
+    let rest = if is_off { ", but not in this directory: bch resume --here" } else { "" };
+    told(&format!("{paused}{rest}"), json, &now)
 }
 
 pub(super) fn mute(whom: &[Address], json: bool, env: &Env) -> anyhow::Result<()> {
@@ -63,9 +86,9 @@ pub(super) fn mute(whom: &[Address], json: bool, env: &Env) -> anyhow::Result<()
     list("muted", &attention.muted, json)
 }
 
-pub(super) fn unmute(whom: &[Address], env: &Env) -> anyhow::Result<()> {
+pub(super) fn unmute(whom: &[Address], json: bool, env: &Env) -> anyhow::Result<()> {
     let attention = lift(env, "unmute", |attention| attention.muted.retain(|muted| !whom.contains(muted)))?;
-    list("muted", &attention.muted, false)
+    list("muted", &attention.muted, json)
 }
 
 pub(super) fn block(whom: &[AgentName], json: bool, env: &Env) -> anyhow::Result<()> {
@@ -76,10 +99,10 @@ pub(super) fn block(whom: &[AgentName], json: bool, env: &Env) -> anyhow::Result
     list("blocked", &attention.blocked(), json)
 }
 
-pub(super) fn unblock(whom: &[AgentName], env: &Env) -> anyhow::Result<()> {
+pub(super) fn unblock(whom: &[AgentName], json: bool, env: &Env) -> anyhow::Result<()> {
     let attention =
         lift(env, "unblock", |attention| attention.blocked.retain(|blocked| !whom.contains(blocked)))?;
-    list("blocked", &attention.blocked(), false)
+    list("blocked", &attention.blocked(), json)
 }
 
 fn load(env: &Env) -> anyhow::Result<Attention> {
@@ -124,6 +147,11 @@ fn list(word: &str, addresses: &[Address], is_json: bool) -> anyhow::Result<()> 
     }
     let names: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     said(&format!("{word}: {}", if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }))
+}
+
+/// Says it, or the same as JSON.
+fn told(text: &str, is_json: bool, json: &Value) -> anyhow::Result<()> {
+    if is_json { output::print_json(json).context("could not print") } else { said(text) }
 }
 
 fn said(text: &str) -> anyhow::Result<()> {

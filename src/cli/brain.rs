@@ -72,6 +72,7 @@ pub(super) fn init(name: &str, asked: &Asked, json: bool, env: &Env) -> anyhow::
     let present = config.agent().ok();
     if present.as_ref().is_none_or(|present| *present == agent.name) || asked.switch {
         let elsewhere = (url.as_str() != URL).then(|| url.as_str());
+        config.note_network(env);
         config.set_brain(&agent.name, elsewhere, room.as_str())?;
     }
     if json {

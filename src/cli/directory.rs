@@ -1,30 +1,39 @@
 //! Agents and channels: `sub`, `unsub`, `agents`, `channels`.
 
 use anyhow::Context as _;
+use serde_json::json;
 
 use super::{desk, mail, mistake, output};
 use crate::config::Config;
 use crate::env::Env;
 use crate::message::ChannelName;
 
-pub(super) fn subscribe(channel: &str, env: &Env) -> anyhow::Result<()> {
+pub(super) fn subscribe(channel: &str, json: bool, env: &Env) -> anyhow::Result<()> {
     let channel: ChannelName = channel.parse().context("could not subscribe")?;
     let desk = desk(env)?;
     desk.spool
         .subscribe(&desk.agent, &channel)
         .with_context(|| format!("could not subscribe to {channel}"))?;
-    output::print(&format!("@{} reads {channel}\n", desk.agent))?;
-    Ok(())
+    if json {
+        output::print_json(&json!({ "agent": desk.agent, "channel": channel, "subscribed": true }))?;
+    } else {
+        output::print(&format!("@{} reads {channel}\n", desk.agent))?;
+    }
+    Ok(mail::settle(&*desk.spool)?)
 }
 
-pub(super) fn unsubscribe(channel: &str, env: &Env) -> anyhow::Result<()> {
+pub(super) fn unsubscribe(channel: &str, json: bool, env: &Env) -> anyhow::Result<()> {
     let channel: ChannelName = channel.parse().context("could not unsubscribe")?;
     let desk = desk(env)?;
     if !desk.spool.unsubscribe(&desk.agent, &channel)? {
         return Err(mistake(format!("@{} does not read {channel}", desk.agent), "bch agents"));
     }
-    output::print(&format!("@{} no longer reads {channel}\n", desk.agent))?;
-    Ok(())
+    if json {
+        output::print_json(&json!({ "agent": desk.agent, "channel": channel, "subscribed": false }))?;
+    } else {
+        output::print(&format!("@{} no longer reads {channel}\n", desk.agent))?;
+    }
+    Ok(mail::settle(&*desk.spool)?)
 }
 
 /// A spool that tells of everybody; a relay wants to know who asks.
@@ -38,7 +47,8 @@ fn whole_room(env: &Env) -> anyhow::Result<mail::Mail> {
 }
 
 pub(super) fn agents(json: bool, env: &Env) -> anyhow::Result<()> {
-    let mut agents = whole_room(env)?.agents()?;
+    let room = whole_room(env)?;
+    let mut agents = room.agents()?;
     agents.retain(|agent| !agent.name.is_canary());
     if json {
         for agent in &mut agents {
@@ -56,11 +66,12 @@ pub(super) fn agents(json: bool, env: &Env) -> anyhow::Result<()> {
             )))?;
         }
     }
-    Ok(())
+    Ok(mail::settle(&*room)?)
 }
 
 pub(super) fn channels(json: bool, env: &Env) -> anyhow::Result<()> {
-    let channels = whole_room(env)?.channels()?;
+    let room = whole_room(env)?;
+    let channels = room.channels()?;
     if json {
         output::print_json(&channels)?;
     } else {
@@ -68,5 +79,5 @@ pub(super) fn channels(json: bool, env: &Env) -> anyhow::Result<()> {
             output::print(&format!("{channel}\n"))?;
         }
     }
-    Ok(())
+    Ok(mail::settle(&*room)?)
 }

@@ -1,6 +1,8 @@
 //! An agent of this home at a relay: registered, subscribed, kept. All that can be refused is looked at before anything is
 //! changed, and what was begun is gone on with by the same command.
 
+mod registration;
+
 use anyhow::Context as _;
 
 use super::{mail, mistake};
@@ -10,9 +12,9 @@ use crate::env::Env;
 use crate::message::{AgentName, ChannelName};
 use crate::relay::url::{NotSecure, RelayUrl};
 use crate::secret::Secret;
-use crate::spool::local::files;
-use crate::spool::relay::{Newcomer, Refusal};
+use crate::spool::relay::Refusal;
 use crate::spool::{self, Spool as _};
+use registration::{is_gone, register};
 
 /// What admits somebody to a relay.
 pub(super) struct Admission {
@@ -39,6 +41,10 @@ pub(super) struct Enrolled {
     channels: Vec<ChannelName>,
     /// Unread mail that stays on this machine.
     left: usize,
+    /// Agents whose mail stays on this machine, where nobody looks any more.
+    behind: Vec<AgentName>,
+    /// Who this machine's agent was, and is known to the relay no more.
+    instead_of: Option<AgentName>,
 }
 
 impl Admission {
@@ -84,6 +90,11 @@ impl Admission {
 impl Enrolled {
     pub(super) fn text(&self, name: &AgentName) -> String {
         let mut text = format!("you are @{name}, with mail at {}\n", self.url);
+        if let Some(former) = &self.instead_of {
+            text.push_str(&format!(
+                "the relay knows @{former} no more: @{name} is this machine's agent now\n"
+            ));
+        }
         for channel in &self.channels {
             text.push_str(&format!("@{name} reads {channel}\n"));
         }
@@ -91,6 +102,12 @@ impl Enrolled {
             text.push_str(&format!(
                 "{} unread on this machine stay here: BACKCHANNEL_BACKEND=local bch drain --all\n",
                 self.left
+            ));
+        }
+        for other in &self.behind {
+            text.push_str(&format!(
+                "@{other} stays on this machine, out of reach: BACKCHANNEL_AGENT={other} bch join INVITE --as \
+                 {other}, or look by BACKCHANNEL_BACKEND=local BACKCHANNEL_AGENT={other} bch inbox --all\n"
             ));
         }
         text
@@ -106,7 +123,8 @@ pub(super) fn enrol(
 ) -> anyhow::Result<Enrolled> {
     let Admission { url, room, channels, .. } = admission;
     let mut config = Config::load(env)?;
-    check_home(&config, name, admission, is_further, env)?;
+    let is_local = config.remote().is_none();
+    let gone = check_home(&config, name, admission, is_further, env)?;
     admission.check_secure(name)?;
     if !name.is_lower_case() {
         let error = spool::Error::NotLowerCase(name.clone());
@@ -116,23 +134,37 @@ pub(super) fn enrol(
     let (kept, damage) = Credentials::all(&config.home)?;
     let elsewhere =
         |one: &&Credentials| !one.brain && one.url == *url && one.agent == *name && one.room != *room;
+    let mut aside = Vec::new();
     if let Some(other) = kept.iter().filter(|one| !one.pending).find(elsewhere) {
-        let room = other.room.as_deref().unwrap_or("default");
-        return Err(mistake(
-            format!("this home's @{name} is in room {room} of the same relay"),
-            format!("BACKCHANNEL_HOME=~/.backchannel-{name} {}", admission.command(name)),
-        ));
+        if is_gone(&config, other, env) {
+            aside.push(other.clone());
+        } else {
+            return Err(in_another_room(other, admission));
+        }
     }
-    let credentials = match (kept.into_iter().find(is_it), damage) {
+    aside.extend(kept.iter().filter(|one| is_it(one) && !one.pending && is_gone(&config, one, env)).cloned());
+    aside.extend(gone.clone());
+    let credentials = match (kept.into_iter().find(|one| is_it(one) && !aside.contains(one)), damage) {
         // It has joined already: what follows is done again.
         (Some(done), _) if !done.pending => done,
         // The damaged one may be of this name.
         (None, Some(damage)) => return Err(damage.into()),
-        _ => register(name, admission, &config)?,
+        _ => {
+            // They come back where nothing comes of it: the relay may be what is wrong.
+            aside.iter().try_for_each(|one| one.set_aside(&config.home))?;
+            let registered = register(name, admission, &config)
+                .inspect_err(|_| aside.iter().for_each(|one| one.put_back(&config.home)))?;
+            aside.iter().for_each(|one| one.leave(&config.home));
+            registered
+        }
     };
-    let left = mail::open_local(&config, env)?.inbox(name).map_or(0, |inbox| inbox.messages.len());
-    let is_own = config.agent().map_or(true, |own| own == *name);
+    let desk = mail::open_local(&config, env)?;
+    let left = desk.inbox(name).map_or(0, |inbox| inbox.messages.len());
+    let others = desk.agents().unwrap_or_default().into_iter().map(|agent| agent.name);
+    let behind: Vec<_> = others.filter(|other| is_local && other != name && !other.is_canary()).collect();
+    let is_own = gone.is_some() || config.agent().map_or(true, |own| own == *name);
     if is_own {
+        config.note_network(env);
         config.set_relay(name, url.as_str(), credentials.token.expose())?;
     }
     let spool = mail::open_relay(&config, credentials, env)?;
@@ -141,17 +173,27 @@ pub(super) fn enrol(
     }
     // The desk is made now, so that looking at it later changes nothing.
     spool.agent(name)?;
-    Ok(Enrolled { url: url.clone(), channels: channels.clone(), left })
+    let instead_of = gone.map(|gone| gone.agent);
+    Ok(Enrolled { url: url.clone(), channels: channels.clone(), left, behind, instead_of })
 }
 
-/// Refuses what would take another agent's place, or lead a home's mail away from its relay.
+fn in_another_room(other: &Credentials, admission: &Admission) -> anyhow::Error {
+    let (room, name) = (other.room.as_deref().unwrap_or("default"), &other.agent);
+    mistake(
+        format!("this home's @{name} is in room {room} of the same relay"),
+        format!("BACKCHANNEL_HOME=~/.backchannel-{name} {}", admission.command(name)),
+    )
+}
+
+/// Refuses what would take another agent's place, or lead a home's mail away from its relay. The place of one that the
+/// relay knows no more is free: that one is returned.
 fn check_home(
     config: &Config,
     name: &AgentName,
     admission: &Admission,
     is_further: bool,
     env: &Env,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Credentials>> {
     let command = admission.command(name);
     let other_home = format!("BACKCHANNEL_HOME=~/.backchannel-{name} {command}");
     if config.remote() == Some("brain") {
@@ -169,68 +211,19 @@ fn check_home(
     let is_asked =
         env.text("BACKCHANNEL_AGENT").is_some_and(|asked| asked.parse().ok().as_ref() == Some(name));
     match config.agent() {
-        Ok(present) if present != *name && !is_further && !is_asked => Err(mistake(
-            format!("this machine's agent is @{present}"),
-            format!("BACKCHANNEL_AGENT={name} {command}   # a further identity"),
-        )),
+        Ok(present) if present != *name && !is_further && !is_asked => {
+            let kept = Credentials::kept(config, &present).ok().flatten();
+            match kept.filter(|kept| is_gone(config, kept, env)) {
+                Some(gone) => Ok(Some(gone)),
+                None => Err(mistake(
+                    format!("this machine's agent is @{present}"),
+                    format!("BACKCHANNEL_AGENT={name} {command}   # a further identity"),
+                )),
+            }
+        }
         Ok(present) if present != *name && config.remote().is_none() => {
             Err(mistake(format!("the mail of this home's agent @{present} is on this machine"), other_home))
         }
-        _ => Ok(()),
-    }
-}
-
-/// Registers the name with a token that is kept before the relay is asked: where the answer is lost, the same again is
-/// the same registration.
-fn register(name: &AgentName, admission: &Admission, config: &Config) -> anyhow::Result<Credentials> {
-    let Admission { url, token, room, insecure, .. } = admission;
-    let meet = |token: &Secret| Newcomer::meet(url.clone(), room.clone(), token.clone());
-    let newcomer = meet(token).map_err(|refusal| admission.refused(refusal, name))?;
-    files::make_directory(&config.home)?;
-    let (mut credentials, is_new) = Credentials {
-        url: url.clone(),
-        room: room.clone(),
-        agent: name.clone(),
-        token: Secret::random()?,
-        insecure: *insecure,
-        pending: true,
-        brain: false,
-    }
-    .begin(&config.home)?;
-    if !credentials.pending {
-        return Ok(credentials);
-    }
-    let registered = newcomer.register(name, &credentials.token).or_else(|refusal| {
-        let own = match &refusal {
-            // The name may be ours: by the token that this home has of the same relay.
-            Refusal::Refused { status: 409, .. } => {
-                let own = Credentials::kept(config, name).ok().flatten().filter(|own| own.url == *url);
-                own.map(|own| own.token)
-            }
-            // An earlier try may have come to something that its answer did not tell.
-            Refusal::Unknown { .. } | Refusal::Refused { .. } if !is_new => Some(credentials.token.clone()),
-            _ => None,
-        };
-        match own {
-            Some(own) if meet(&own).and_then(|again| again.register_again(name)).is_ok() => Ok(own),
-            _ => Err(refusal),
-        }
-    });
-    match registered {
-        Ok(token) => {
-            (credentials.token, credentials.pending) = (token, false);
-            credentials.keep(&config.home)?;
-            Ok(credentials)
-        }
-        Err(refusal) => {
-            let is_anothers = matches!(refusal, Refusal::Refused { status: 409, .. });
-            let may_be_ours = !is_new
-                || matches!(refusal, Refusal::Unreachable { is_heard: true, .. } | Refusal::NoRelay { .. });
-            if is_anothers || !may_be_ours {
-                // Nothing came of it, and nothing stays.
-                credentials.forget(&config.home);
-            }
-            Err(admission.refused(refusal, name))
-        }
+        _ => Ok(None),
     }
 }

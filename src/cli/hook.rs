@@ -20,7 +20,7 @@ const FOR_SHOWING: Duration = Duration::from_millis(200);
 pub(super) struct AsKept<'a>(pub(super) &'a Env);
 
 impl Elsewhere for AsKept<'_> {
-    fn prepare(&mut self) -> Result<(), Error> {
+    fn prepare(&mut self, _: &Config) -> Result<(), Error> {
         Ok(())
     }
 

@@ -31,12 +31,15 @@ pub(super) fn init(name: &str, switch: bool, json: bool, env: &Env) -> anyhow::R
         && !is_further
         && !switch
     {
-        return Err(mistake(
-            format!("this machine's agent is @{present}"),
-            format!(
+        let hint = match config.remote() {
+            Some("relay") => {
+                format!("BACKCHANNEL_AGENT={name} bch join INVITE --as {name}   # a further identity")
+            }
+            _ => format!(
                 "BACKCHANNEL_AGENT={name} bch init {name}   # a further identity; or: bch init {name} --switch"
             ),
-        ));
+        };
+        return Err(mistake(format!("this machine's agent is @{present}"), hint));
     }
     let spool = mail::open(&config, &name, env)?;
     let agent = spool.register(&name).with_context(|| format!("could not make @{name}"))?;
@@ -46,7 +49,11 @@ pub(super) fn init(name: &str, switch: bool, json: bool, env: &Env) -> anyhow::R
     if json {
         output::print_json(&agent)?;
     } else {
-        output::print(&format!("you are @{}, with mail in {}\n", agent.name, config.home.display()))?;
+        let place = match Credentials::find(&config, &agent.name, env)? {
+            Some(elsewhere) => format!("at {}", elsewhere.url),
+            None => format!("in {}", config.home.display()),
+        };
+        output::print(&output::plain(&format!("you are @{}, with mail {place}\n", agent.name)))?;
     }
     Ok(())
 }
@@ -113,7 +120,7 @@ pub(super) fn whoami(json: bool, env: &Env) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn unregister(name: Option<String>, force: bool, env: &Env) -> anyhow::Result<()> {
+pub(super) fn unregister(name: Option<String>, force: bool, json: bool, env: &Env) -> anyhow::Result<()> {
     let mut config = Config::load(env)?;
     let name = match name {
         Some(name) => name.parse().context("could not take the agent away")?,
@@ -128,6 +135,10 @@ pub(super) fn unregister(name: Option<String>, force: bool, env: &Env) -> anyhow
     if config.agent().is_ok_and(|agent| agent == name) {
         config.set_agent(None)?;
     }
-    output::print(&format!("@{name} is gone, and its mailbox\n"))?;
+    if json {
+        output::print_json(&serde_json::json!({ "agent": name, "registered": false }))?;
+    } else {
+        output::print(&format!("@{name} is gone, and its mailbox\n"))?;
+    }
     Ok(())
 }

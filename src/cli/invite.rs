@@ -117,7 +117,8 @@ fn refused(refusal: Refusal) -> anyhow::Error {
     match refusal {
         Refusal::Unknown { url, reason } | Refusal::Refused { url, status: 403, reason } => mistake(
             format!("the relay at {url} lets nobody invite by this token: {reason}"),
-            "bch room rotate ROOM   # the operator: it makes and prints another",
+            "bch invite --url URL --token-file FILE   # with the room's token, without --room; the operator makes \
+             another by: bch room rotate ROOM",
         ),
         Refusal::Refused { url, status: 400, reason } => {
             mistake(format!("the relay at {url} refuses: {reason}"), "bch invite --expires 7d --uses 10 …")

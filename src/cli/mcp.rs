@@ -9,7 +9,7 @@ use rmcp::ServiceExt as _;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{mail, unread};
+use super::{mail, network, unread};
 use crate::config::Config;
 use crate::delivery::canary;
 use crate::env::Env;
@@ -35,6 +35,10 @@ async fn signalled() {
 }
 
 pub(super) fn mcp(agent: Option<AgentName>, home: Option<PathBuf>, env: &Env) -> anyhow::Result<()> {
+    // Where it cannot be read, the first call says so.
+    if let Some(config) = home.as_deref().and_then(|home| Config::load_from(home).ok()) {
+        network::as_kept(&config, env)?;
+    }
     let opening = env.clone();
     let open = move || {
         let opened = open(agent.clone(), home.as_deref(), &opening);

@@ -15,6 +15,7 @@ mod invite;
 mod join;
 mod mail;
 mod mcp;
+mod network;
 mod notify;
 mod output;
 mod relay;
@@ -109,23 +110,23 @@ fn dispatch(arguments: Arguments, env: &Env) -> anyhow::Result<()> {
         Command::Join(arguments) => join::join(&arguments, json, env),
         Command::Invite(arguments) => invite::invite(&arguments, json, env),
         Command::Whoami => identity::whoami(json, env),
-        Command::Unregister { name, force } => identity::unregister(name, force, env),
+        Command::Unregister { name, force } => identity::unregister(name, force, json, env),
         Command::Send(arguments) => send::send(arguments, json, env),
         Command::Reply(arguments) => send::reply(arguments, json, env),
         Command::Inbox { recent, scope } => delivery::inbox(recent, &scope, json, env),
         Command::Drain { scope } => delivery::drain(&scope, json, env),
         Command::Read { id, keep } => delivery::read(&id, keep, json, env),
         Command::Watch(arguments) => watch::watch(&arguments, json, env),
-        Command::Sub { channel } => directory::subscribe(&channel, env),
-        Command::Unsub { channel } => directory::unsubscribe(&channel, env),
+        Command::Sub { channel } => directory::subscribe(&channel, json, env),
+        Command::Unsub { channel } => directory::unsubscribe(&channel, json, env),
         Command::Agents => directory::agents(json, env),
         Command::Channels => directory::channels(json, env),
-        Command::Pause { span, also_span, here } => attention::pause(span.or(also_span), here, env),
-        Command::Resume { here } => attention::resume(here, env),
+        Command::Pause { span, also_span, here } => attention::pause(span.or(also_span), here, json, env),
+        Command::Resume { here } => attention::resume(here, json, env),
         Command::Mute { whom } => attention::mute(&whom, json, env),
-        Command::Unmute { whom } => attention::unmute(&whom, env),
+        Command::Unmute { whom } => attention::unmute(&whom, json, env),
         Command::Block { whom } => attention::block(&whom, json, env),
-        Command::Unblock { whom } => attention::unblock(&whom, env),
+        Command::Unblock { whom } => attention::unblock(&whom, json, env),
         Command::Setup(arguments) => setup::setup(&arguments, json, env),
         Command::Uninstall(arguments) => setup::uninstall(&arguments, json, env),
         Command::Harnesses => harnesses::harnesses(json, env),

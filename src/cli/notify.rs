@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::args::NotifyArguments;
 use super::mail::{self, Mail};
-use super::{Silent, mistake, output};
+use super::{Silent, mistake, network, output};
 use crate::config::Config;
 use crate::env::Env;
 use crate::message::AgentName;
@@ -32,6 +32,9 @@ pub(super) fn notify(arguments: NotifyArguments, json: bool, env: &Env) -> anyho
         return test(json, env);
     }
     config.notify_settings()?;
+    if arguments.home.is_some() {
+        network::as_kept(&config, env)?;
+    }
     if arguments.once { once(&arguments, config, json, env) } else { serve(&arguments, config, env) }
 }
 
@@ -65,8 +68,16 @@ fn once(arguments: &NotifyArguments, config: Config, json: bool, env: &Env) -> a
             format!("process {process} notifies of this home's mail already")
         });
     }
+    let elsewhere = mail::open_all_kept(&config, env)?;
     let mut notifier = notifier(arguments, config, Rings::new().bell(), env)?;
+    notifier.catch_up().context("could not look for urgent mail")?;
     let pass = notifier.pass();
+    // What waits to be sent goes out by the notifier, this one as well; what does not, waits for the next.
+    for (agent, spool) in &elsewhere {
+        if let Err(error) = mail::settle(&**spool) {
+            output::remark("warning", &format!("could not send what @{agent} has here: {error}"));
+        }
+    }
     if let Some((_, Waiting::Failed)) = pass.waiting {
         let failure = notifier.into_failure().context("could not notify")?;
         return Err(anyhow::Error::new(failure).context("could not notify"));

@@ -71,7 +71,13 @@ fn post(
     let message = sent.stamped.clone().unwrap_or(message);
     let (short, to) = (message.id.short(), &message.to);
     let told = match &sent.queued {
-        _ if json => output::print_json(&message),
+        queued if json => {
+            let mut value = serde_json::to_value(&message).context("could not print the message")?;
+            if let Some(why) = queued {
+                value["queued"] = why.as_str().into();
+            }
+            output::print_json(&value)
+        }
         Some(_) => output::print(&format!("queued {short} to {to}\n")),
         None => output::print(&format!("sent {short} to {to}\n")),
     };
@@ -133,6 +139,12 @@ fn body(words: &[String]) -> anyhow::Result<String> {
         .take(LONGEST_BODY as u64 + 1)
         .read_to_end(&mut bytes)
         .context("could not read the body from standard input")?;
+    if bytes.len() > LONGEST_BODY {
+        return Err(mistake(
+            format!("the body on standard input has more than {LONGEST_BODY} bytes"),
+            "bch send TO - --ref FILE   # with the file's name, and what it is, in the body",
+        ));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         mistake(

@@ -60,7 +60,7 @@ pub trait Elsewhere {
     ///
     /// # Errors
     /// Where there is no such program.
-    fn prepare(&mut self) -> Result<(), Error>;
+    fn prepare(&mut self, config: &Config) -> Result<(), Error>;
     /// Opens the agent's mail; all its calls end by then.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ pub fn run(
     };
     let is_over = is_quiet && !Manifest::may_start_a_session(&invocation.event);
     if backend.is_some() && !is_over {
-        elsewhere.prepare()?;
+        elsewhere.prepare(&config)?;
     }
     if !is_over && (backend.is_some() || !is_quiet) {
         is_busy();

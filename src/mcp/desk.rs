@@ -102,6 +102,11 @@ impl Opened {
         Ok(Some(Filter { contexts: Some(contexts), except: attention.unasked(), ..Filter::default() }))
     }
 
+    /// Sends what waits here for its relay or brain, which has just answered; what does not go out waits for the next call.
+    fn settle(&self) {
+        let _ = self.spool.settle();
+    }
+
     /// A delivery of what is in the parcel.
     fn delivery(&self, mut parcel: Parcel, lease: &Lease, none: &str) -> Delivery {
         let text = parcel.text(&self.agent).unwrap_or_else(|| none.to_owned());
@@ -142,6 +147,7 @@ impl Mailbox for Desk {
             unread.retain(|message| !message.is_among(&filter.except));
             let contexts = filter.contexts.unwrap_or_default();
             let here = unread.iter().filter(|message| message.matches(&contexts)).count();
+            desk.settle();
             Ok(Some(Waiting { here, elsewhere: unread.len() - here }))
         })
         .await
@@ -156,6 +162,7 @@ impl Mailbox for Desk {
             claimed.map_err(|error| with_hint(&error))?;
             // Who looks takes part; where that cannot be noted the mail is no worse.
             let _ = desk.spool.seen(&desk.agent, &filter.contexts.unwrap_or_default());
+            desk.settle();
             Ok(desk.delivery(parcel, &lease, "no unread mail here"))
         })
         .await
@@ -242,6 +249,7 @@ impl Mailbox for Desk {
         self.with(|desk, _| {
             let mut agents = desk.spool.agents().map_err(|error| with_hint(&error))?;
             agents.retain(|agent| !agent.name.is_canary());
+            desk.settle();
             Ok(agents)
         })
         .await

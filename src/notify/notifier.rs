@@ -144,6 +144,14 @@ impl Notifier {
         }
     }
 
+    /// Finds what is unread by now; a loop is told of it, one pass alone is not.
+    ///
+    /// # Errors
+    /// Where nobody can be asked.
+    pub fn catch_up(&mut self) -> spool::Result<()> {
+        self.watch.catch_up()
+    }
+
     /// Looks once, and announces what may be announced now.
     pub fn pass(&mut self) -> Pass {
         let now = self.env.now();
@@ -222,10 +230,13 @@ impl Notifier {
     }
 
     fn announce(&mut self, attention: &Attention, now: Timestamp, pass: &mut Pass) -> Result<(), Failure> {
-        let mut wanted = Vec::new();
-        for notice in self.wanted(attention) {
+        let (candidates, mut wanted) = (self.wanted(attention), Vec::new());
+        let asked: Vec<_> =
+            candidates.iter().map(|notice| (notice.agent.clone(), notice.message.id)).collect();
+        let unread = self.watch.unread_of(&asked)?;
+        for notice in candidates {
             // What is unread again one day is handed out again.
-            match self.watch.is_unread(&notice.agent, notice.message.id)? {
+            match unread.contains(&notice.message.id) {
                 true => wanted.push(notice),
                 false => drop(self.waiting.remove(&notice.message.id)),
             }

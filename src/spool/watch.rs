@@ -31,6 +31,13 @@ pub trait Watch {
     /// # Errors
     /// The first mailbox that cannot be read, after the others were looked at.
     fn look(&mut self, hand_out: &mut dyn FnMut(Landed)) -> Result<()>;
+    /// Finds what is unread by now, where a look waits until it is told of it.
+    ///
+    /// # Errors
+    /// Where nobody can be asked.
+    fn catch_up(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// Whether the system tells of changes. Where it does not, one must look every second; where it does, now and
     /// then: a network mount is silent on what other machines do, and a lease lapses without a sign.
     fn is_told(&self) -> bool;
@@ -39,6 +46,19 @@ pub trait Watch {
     /// # Errors
     /// Where the mailbox cannot be read.
     fn is_unread(&self, agent: &AgentName, id: MessageId) -> Result<bool>;
+    /// Which of these are unread still.
+    ///
+    /// # Errors
+    /// Where a mailbox cannot be read.
+    fn unread_of(&self, these: &[(AgentName, MessageId)]) -> Result<HashSet<MessageId>> {
+        let mut unread = HashSet::new();
+        for (agent, id) in these {
+            if self.is_unread(agent, *id)? {
+                unread.insert(*id);
+            }
+        }
+        Ok(unread)
+    }
     /// The ids of all that lies in any mailbox, unread or claimed, watched or not.
     ///
     /// # Errors
@@ -65,6 +85,23 @@ impl Watch for Several {
             result = watch.look(hand_out).and(result);
         }
         result
+    }
+
+    fn catch_up(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        for (_, watch) in &mut self.0 {
+            result = watch.catch_up().and(result);
+        }
+        result
+    }
+
+    fn unread_of(&self, these: &[(AgentName, MessageId)]) -> Result<HashSet<MessageId>> {
+        let mut unread = HashSet::new();
+        for (name, watch) in &self.0 {
+            let own: Vec<_> = these.iter().filter(|(agent, _)| agent == name).cloned().collect();
+            unread.extend(watch.unread_of(&own)?);
+        }
+        Ok(unread)
     }
 
     fn is_told(&self) -> bool {

@@ -86,7 +86,13 @@ fn a_companys_authority_and_proxy_are_honoured_by_commands_and_hooks() {
     let before = count.load(Ordering::Relaxed);
     let mut hook = home.command(HOOK);
     hook.args(["claude-code", "UserPromptSubmit", "--agent", "bob", "--home"]).arg(home.path());
-    hook.env("HTTPS_PROXY", format!("http://{proxy}")).env("SSL_CERT_FILE", path("authority.pem"));
+    // What a repository's environment says is nothing to it: it goes as its person went.
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let strange = format!("http://{}", elsewhere.local_addr().unwrap());
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        hook.env(name, &strange);
+    }
+    hook.env("NO_PROXY", "*").env("SSL_CERT_FILE", path("cert.pem"));
     marks(&mut hook, "claude-code");
     let prompt = home.payload("UserPromptSubmit", "s", &home.work()).to_string();
     let shown = succeed(&feed(&mut hook, prompt.as_bytes()));
@@ -96,6 +102,18 @@ fn a_companys_authority_and_proxy_are_honoured_by_commands_and_hooks() {
         fs::read_to_string(home.path().join("hook.log"))
     );
     assert!(count.load(Ordering::Relaxed) > before);
+    let before = count.load(Ordering::Relaxed);
+    let call =
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"bch_agents","arguments":{}}}"#;
+    let begin = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"0"}}}"#;
+    let ready = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let mut server = home.command(BCH);
+    server.args(["mcp", "--agent", "bob", "--home"]).arg(home.path()).env("HTTPS_PROXY", &strange);
+    let answered = feed(&mut server, format!("{begin}\n{ready}\n{call}\n").as_bytes());
+    let text = String::from_utf8_lossy(&answered.stdout).into_owned();
+    assert!(text.contains("@bob") && count.load(Ordering::Relaxed) > before, "{text}");
+    elsewhere.set_nonblocking(true).unwrap();
+    assert!(elsewhere.accept().is_err(), "somebody went the strange way");
 }
 
 #[test]

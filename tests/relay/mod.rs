@@ -12,6 +12,7 @@ mod leaving;
 mod limits;
 mod nobody_gets_in;
 mod notifier;
+mod queued;
 mod rooms;
 mod slow_readers;
 mod starts;

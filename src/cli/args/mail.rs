@@ -1,5 +1,6 @@
 //! What the commands on mail take.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args};
 
 // A body may begin with any letter after a hyphen, so these two commands have no short options.
@@ -17,7 +18,7 @@ pub(in crate::cli) struct SendArguments {
     #[arg(long)]
     pub(in crate::cli) scope: Option<String>,
     /// The id of the message that this one answers
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) thread: Option<String>,
 }
 
@@ -39,7 +40,7 @@ pub(in crate::cli) struct MessageOptions {
     #[arg(long)]
     pub(in crate::cli) urgent: bool,
     /// A path or URL; may be given again
-    #[arg(long = "ref", value_name = "REF")]
+    #[arg(long = "ref", value_name = "REF", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) refs: Vec<String>,
     /// Do not wait for the disk
     #[arg(long)]

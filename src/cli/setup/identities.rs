@@ -81,6 +81,11 @@ impl Identities {
         self.wanted.iter().filter_map(|(_, name)| name.as_ref())
     }
 
+    /// Whether the harness's agent is among what was asked for.
+    pub(super) fn names_agent_of(&self, id: &str) -> bool {
+        self.wanted.iter().any(|(wanted, _)| wanted == id)
+    }
+
     /// At a relay a name comes with an invite, in a brain with a token.
     pub(super) fn check_tokens(&self, env: &Env) -> anyhow::Result<()> {
         let config = Config::load(env)?;

@@ -229,9 +229,16 @@ fn take_mail_away(questions: &Questions<'_>, env: &Env) -> anyhow::Result<()> {
     Ok(output::print("mail and identity stay\n")?)
 }
 
-/// Refuses what no setup can do, before anything is changed; the agents that harnesses are to have of their own.
+/// Refuses what no setup can do, before anything is changed; the agents that harnesses are to have of their own, or have
+/// by an earlier setup.
 pub(super) fn check(arguments: &SetupArguments, env: &Env) -> anyhow::Result<Vec<AgentName>> {
-    Ok(identities(arguments, env)?.names().cloned().collect())
+    let wanted = identities(arguments, env)?;
+    let site = Site::open(env)?;
+    let earlier = site.receipt.identities().iter().filter(|(id, _)| !wanted.names_agent_of(id));
+    let mut names: Vec<_> = wanted.names().chain(earlier.map(|(_, agent)| agent)).cloned().collect();
+    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    Ok(names)
 }
 
 fn identities(arguments: &SetupArguments, env: &Env) -> anyhow::Result<Identities> {

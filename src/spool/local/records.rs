@@ -120,10 +120,14 @@ impl Mailbox {
             if at.parse::<i64>().is_ok_and(|at| at < since) {
                 let _ = fs::remove_file(&path);
             } else if let Reading::Message(message) = read_message(&path, id, &mut buffer)? {
-                recent.push(message);
+                recent.push((at.to_owned(), message));
             }
         }
-        Ok(recent)
+        // As they were printed; of one moment, as they were sent.
+        recent.sort_by(|(at, one), (other_at, other)| {
+            (at, one.ts, one.id).cmp(&(other_at, other.ts, other.id))
+        });
+        Ok(recent.into_iter().map(|(_, message)| message).collect())
     }
 
     pub(super) fn find(&self, prefix: &str, recent_minutes: u32) -> Result<Vec<Found>> {

@@ -73,15 +73,35 @@ impl<R: Remote> Watch for RemoteWatch<R> {
         self.desk.look(hand_out)
     }
 
+    fn catch_up(&mut self) -> Result<()> {
+        let there = self.remote.unread_there()?;
+        let mut state = self.landing.state();
+        for message in there.messages {
+            if state.known.insert(message.id) {
+                state.landed.insert(message.id, message);
+            }
+        }
+        Ok(())
+    }
+
     fn is_told(&self) -> bool {
         self.desk.is_told()
     }
 
     fn is_unread(&self, agent: &AgentName, id: MessageId) -> Result<bool> {
-        if self.desk.is_unread(agent, id)? {
-            return Ok(true);
+        Ok(self.unread_of(&[(agent.clone(), id)])?.contains(&id))
+    }
+
+    fn unread_of(&self, these: &[(AgentName, MessageId)]) -> Result<HashSet<MessageId>> {
+        let mut unread = self.desk.unread_of(these)?;
+        if these.iter().all(|(_, id)| unread.contains(id)) {
+            return Ok(unread);
         }
-        Ok(self.remote.unread_there()?.messages.iter().any(|message| message.id == id))
+        // However many are asked about, it is asked once: a list of mail may be long.
+        let there: HashSet<_> =
+            self.remote.unread_there()?.messages.iter().map(|message| message.id).collect();
+        unread.extend(these.iter().map(|(_, id)| *id).filter(|id| there.contains(id)));
+        Ok(unread)
     }
 
     fn waiting(&self) -> Result<HashSet<MessageId>> {
