@@ -1,6 +1,5 @@
 //! A relay that is hostile to its clients: it takes no more of their time, memory and attention than one answer's.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,14 +10,12 @@ use serde_json::{Value, json};
 
 use super::team::bch;
 use crate::support::home::{BCH, Home, feed, succeed};
+use crate::support::served::Served;
 
 type Says = dyn Fn(&str) -> (u16, Value) + Send + Sync;
 
 /// A server that says this to each path. It ends with its value.
-struct Hostile {
-    address: SocketAddr,
-    _end: tokio::sync::oneshot::Sender<()>,
-}
+struct Hostile(Served);
 
 impl Hostile {
     fn start(says: impl Fn(&str) -> (u16, Value) + Send + Sync + 'static) -> Self {
@@ -31,28 +28,14 @@ impl Hostile {
             };
             (StatusCode::from_u16(status).unwrap(), Json(told))
         });
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        listener.set_nonblocking(true).unwrap();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                tokio::select! {
-                    served = axum::serve(listener, router) => served.unwrap(),
-                    _ = ended => {}
-                }
-            });
-        });
-        Self { address, _end: end }
+        Self(Served::start(router))
     }
 
     /// A home whose mail is there.
     fn home(&self) -> Home {
         let home = Home::with(&[]);
         let mut init = home.command(BCH);
-        init.args(["init", "bob", "--url", &format!("http://{}", self.address), "--token-file", "-"]);
+        init.args(["init", "bob", "--url", &format!("http://{}", self.0.address), "--token-file", "-"]);
         succeed(&feed(&mut init, b"a-token-of-the-room"));
         home
     }

@@ -15,11 +15,13 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use super::served::Served;
+
 /// A running one. It ends with its value.
 pub struct EarlierRelay {
     pub address: SocketAddr,
     room: Shared,
-    _end: tokio::sync::oneshot::Sender<()>,
+    _served: Served,
 }
 
 #[derive(Default)]
@@ -67,21 +69,8 @@ impl EarlierRelay {
             .route("/v1/events/{agent}", get(events))
             .fallback(|| async { refuse(404, "not found") })
             .with_state(Arc::clone(&room));
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        listener.set_nonblocking(true).unwrap();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                tokio::select! {
-                    served = axum::serve(listener, router) => served.unwrap(),
-                    _ = ended => {}
-                }
-            });
-        });
-        Self { address, room, _end: end }
+        let served = Served::start(router);
+        Self { address: served.address, room, _served: served }
     }
 
     /// Registers an agent, and returns its token.

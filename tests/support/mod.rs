@@ -16,6 +16,7 @@ pub mod machine;
 pub mod mock_model;
 pub mod mount;
 pub mod relay;
+pub mod served;
 pub mod tmux;
 pub mod user;
 
