@@ -131,6 +131,7 @@ pub(super) fn enrol(
         return Err(mistake(error.to_string(), admission.command(name.to_lower_case())));
     }
     let is_it = |one: &Credentials| !one.brain && one.url == *url && one.room == *room && one.agent == *name;
+    Credentials::put_all_back(&config.home)?;
     let (kept, damage) = Credentials::all(&config.home)?;
     let elsewhere =
         |one: &&Credentials| !one.brain && one.url == *url && one.agent == *name && one.room != *room;

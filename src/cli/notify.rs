@@ -68,20 +68,15 @@ fn once(arguments: &NotifyArguments, config: Config, json: bool, env: &Env) -> a
             format!("process {process} notifies of this home's mail already")
         });
     }
-    let elsewhere = mail::open_all_kept(&config, env)?;
     let mut notifier = notifier(arguments, config, Rings::new().bell(), env)?;
-    notifier.catch_up().context("could not look for urgent mail")?;
+    // Where one place does not answer, what is here and elsewhere is announced all the same.
+    let caught_up = notifier.catch_up();
     let pass = notifier.pass();
-    // What waits to be sent goes out by the notifier, this one as well; what does not, waits for the next.
-    for (agent, spool) in &elsewhere {
-        if let Err(error) = mail::settle(&**spool) {
-            output::remark("warning", &format!("could not send what @{agent} has here: {error}"));
-        }
-    }
     if let Some((_, Waiting::Failed)) = pass.waiting {
         let failure = notifier.into_failure().context("could not notify")?;
         return Err(anyhow::Error::new(failure).context("could not notify"));
     }
+    caught_up.context("could not look for all urgent mail")?;
     let waiting = pass.waiting.map_or(0, |(count, _)| count);
     told(json, &json!({ "announced": pass.announced, "waiting": waiting }), || match pass.waiting {
         Some((count, Waiting::Paused)) => format!("{count} wait: mail is paused"),

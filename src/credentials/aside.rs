@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Credentials, Error};
+use super::{Credentials, DIRECTORY, Error};
 use crate::spool::error::OnPath as _;
 use crate::spool::local::files;
 
@@ -29,6 +29,21 @@ impl Credentials {
     pub fn put_back(&self, home: &Path) {
         let path = self.path(home);
         let _ = files::move_new(&path.with_extension(ASIDE), &path);
+    }
+
+    /// Takes back all that a process set aside and did not live to decide on; where others were begun meanwhile, those stay.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn put_all_back(home: &Path) -> Result<(), Error> {
+        let directory = home.join(DIRECTORY);
+        for name in files::names(&directory)? {
+            let aside = directory.join(&name);
+            if aside.extension().is_some_and(|extension| extension == ASIDE) {
+                let _ = files::move_new(&aside, &aside.with_extension("json"));
+            }
+        }
+        Ok(())
     }
 
     /// Leaves what was set aside: others have its place.

@@ -31,7 +31,7 @@ pub trait Watch {
     /// # Errors
     /// The first mailbox that cannot be read, after the others were looked at.
     fn look(&mut self, hand_out: &mut dyn FnMut(Landed)) -> Result<()>;
-    /// Finds what is unread by now, where a look waits until it is told of it.
+    /// Finds what is unread by now, where a look waits until it is told of it, and sends what waits here for that place.
     ///
     /// # Errors
     /// Where nobody can be asked.

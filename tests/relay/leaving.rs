@@ -50,3 +50,14 @@ fn who_stays_behind_on_this_machine_is_named() {
     let told = succeed(&super::team::join(&home, &team.invite(&[]), "wil", &[]));
     assert!(told.contains("@pal stays on this machine") && !told.contains("@wil stays"), "{told}");
 }
+
+#[test]
+fn what_a_join_set_aside_and_did_not_live_to_decide_on_is_found_again() {
+    let team = Team::start();
+    let bob = team.machine("bob");
+    let kept = std::fs::read_dir(bob.path().join("credentials")).unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(&kept, kept.with_extension("gone")).unwrap();
+    succeed(&super::team::join(&bob, &team.invite(&[]), "bob", &[]));
+    assert!(kept.exists() && !kept.with_extension("gone").exists());
+    assert!(succeed(&bch(&bob, &["drain"])).contains("no unread mail"));
+}

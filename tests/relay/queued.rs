@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::team::{Team, bch, json};
+use super::team::{Team, bch, failure, json};
 use crate::support::home::{BCH, Home, feed, succeed};
 
 /// How many messages wait in the home.
@@ -53,7 +53,7 @@ fn the_next_command_sends_what_waits() {
 
 #[test]
 fn one_look_of_the_notifier_finds_what_is_urgent_at_the_relay() {
-    let team = Team::start();
+    let mut team = Team::start();
     let (ann, bob) = (team.machine("ann"), team.machine("bob"));
     assert_eq!(json(&bch(&bob, &["notify", "--once", "--json"]))["announced"], 0);
     succeed(&bch(&ann, &["send", "@bob", "now", "--urgent"]));
@@ -61,4 +61,7 @@ fn one_look_of_the_notifier_finds_what_is_urgent_at_the_relay() {
     let told = bch(&bob, &["notify", "--once"]);
     let text = String::from_utf8_lossy(&told.stderr).into_owned();
     assert!(!told.status.success() && text.contains("could not notify"), "{text}");
+    team.relay.kill();
+    let told = failure(&bch(&ann, &["notify", "--once"]), 75);
+    assert!(told.contains("could not look for all urgent mail"), "{told}");
 }

@@ -75,6 +75,8 @@ impl<R: Remote> Watch for RemoteWatch<R> {
 
     fn catch_up(&mut self) -> Result<()> {
         let there = self.remote.unread_there()?;
+        // It answers; what does not go out even so waits for the next time.
+        let _ = self.remote.settle_there();
         let mut state = self.landing.state();
         for message in there.messages {
             if state.known.insert(message.id) {
